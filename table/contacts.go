@@ -1,0 +1,127 @@
+package table
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// state is how far a lookup has come with a node.
+type state uint8
+
+const (
+	met      state = iota // not asked
+	asked                 // asked, counts towards alpha
+	silent                // asked, silent for longer than Patience
+	given                 // given up: counts as failed unless it answers after all
+	answered              // it answered
+	failed                // the caller said so
+)
+
+// contact is a node that a lookup has met.
+type contact struct {
+	node  *enode.Node
+	id    enode.ID
+	dist  [32]byte // from the target
+	state state
+	since time.Time // when it was asked
+	match bool      // fulfils the predicate
+}
+
+func (c *contact) waiting() bool { return c.state == asked || c.state == silent || c.state == given }
+
+// out reports whether a contact has dropped out of the closest nodes.
+func (c *contact) out() bool { return c.state == failed || c.state == given }
+
+// meet takes note of a node: a new one, or a newer record of a known one. An address that changed is worth another try
+// if the old one failed.
+func (l *Lookup) meet(n *enode.Node) {
+	if n == nil || n.ID() == l.cfg.Self {
+		return
+	}
+	id := n.ID()
+	c := l.byID[id]
+	if c != nil {
+		if n.Seq() <= c.node.Seq() {
+			return
+		}
+		oldAddr, _ := c.node.UDPEndpoint()
+		newAddr, _ := n.UDPEndpoint()
+		l.count(c, -1)
+		c.node, c.match = n, l.matches(n)
+		if c.state == failed && oldAddr != newAddr {
+			c.state = met
+		}
+		l.count(c, +1)
+		return
+	}
+	c = &contact{node: n, id: id, dist: l.distance(id), match: l.matches(n)}
+	at := len(l.contacts)
+	if !l.cfg.Query {
+		at, _ = slices.BinarySearchFunc(l.contacts, c, compare)
+	}
+	if len(l.contacts) == MaxContacts {
+		if at == MaxContacts {
+			return
+		}
+		last := l.contacts[MaxContacts-1]
+		l.contacts = l.contacts[:MaxContacts-1]
+		l.count(last, -1)
+		delete(l.byID, last.id)
+	}
+	l.contacts = slices.Insert(l.contacts, at, c)
+	l.byID[id] = c
+	l.count(c, +1)
+}
+
+// set moves a contact to another state.
+func (l *Lookup) set(c *contact, s state) {
+	l.count(c, -1)
+	c.state = s
+	l.count(c, +1)
+}
+
+// count adds c to the number of matches, if it is one.
+func (l *Lookup) count(c *contact, by int) {
+	if c.match && (l.cfg.Query || !c.out()) {
+		l.found += by
+	}
+}
+
+func (l *Lookup) matches(n *enode.Node) bool { return l.cfg.Predicate == nil || l.cfg.Predicate(n) }
+
+func (l *Lookup) distance(id enode.ID) [32]byte {
+	if l.cfg.Distance != nil {
+		return l.cfg.Distance(l.cfg.Target, id)
+	}
+	for i := range id {
+		id[i] ^= l.cfg.Target[i]
+	}
+	return id
+}
+
+// compare orders contacts by distance, equal ones by id.
+func compare(a, b *contact) int {
+	if c := slices.Compare(a.dist[:], b.dist[:]); c != 0 {
+		return c
+	}
+	return slices.Compare(a.id[:], b.id[:])
+}
+
+// window returns the contacts that are worth asking: of a lookup the K closest that have not dropped out, of a query the
+// first K. Contacts that dropped out may be among them.
+func (l *Lookup) window() []*contact {
+	if l.cfg.Query {
+		return l.contacts[:min(l.cfg.K, len(l.contacts))]
+	}
+	n := 0
+	for i, c := range l.contacts {
+		if !c.out() {
+			if n++; n == l.cfg.K {
+				return l.contacts[:i+1]
+			}
+		}
+	}
+	return l.contacts
+}

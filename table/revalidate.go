@@ -1,0 +1,168 @@
+package table
+
+import (
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// TrustedChecks is the number of answers in a row that makes a node trusted.
+const TrustedChecks = 3
+
+// Pauses of revalidation. Those drawn at random are uniform from 0 to the value.
+const (
+	soonPause   = time.Second      // random: a node that is not verified, a trusted one's second chance
+	pacePause   = 10 * time.Second // random: between checks of verified nodes, over the whole table
+	checkPause  = 10 * time.Second // after the first answer of a node; doubles with each further one
+	maxPause    = 10 * time.Minute // the longest a verified node is left alone, if the pace allows
+	failedPause = 10 * time.Second // after a failure without replacement; doubles with each further one
+	maxFailed   = 5 * time.Minute  // the longest pause of a failed node, which only bootstrap nodes reach
+	// lostCheck is when a check that was started and never reported on is forgotten.
+	lostCheck = time.Minute
+	// sameSilence is how long further failures count as the same one: requests to a node that went silent fail together.
+	sameSilence = 5 * time.Second
+)
+
+// maxFailures is the number of failures in a row after which a node is removed even without replacement.
+const maxFailures = 3
+
+// Seen notes that a node answered one of our requests at its address: it is verified, first in its bucket, and not due
+// for a check for a while. rtt may be 0 if unknown. It reports whether that was the first answer since the node was
+// added or changed its address. Answers of a replacement make it the next to be promoted.
+func (t *Table) Seen(now time.Time, id enode.ID, rtt time.Duration) (first bool) {
+	k := keyOf(id)
+	b := t.bucketOf(&k)
+	i := b.index(&k)
+	if i < 0 {
+		if i = b.spareIndex(&k); i < 0 {
+			return false
+		}
+		first = b.spare[i].answered(now, rtt)
+		b.spareToBack(i)
+		return first
+	}
+	e := b.entries[i]
+	first = e.answered(now, rtt)
+	if !e.Verified {
+		e.Verified = true
+		t.verified++
+	}
+	if e.Checks == 0 || now.Sub(e.counted) >= checkPause {
+		e.Checks++
+		e.counted = now
+	}
+	e.Failures, e.checking = 0, false
+	b.toFront(i)
+	t.schedule(e, now.Add(growing(checkPause, e.Checks, maxPause)))
+	return first
+}
+
+func (e *Entry) answered(now time.Time, rtt time.Duration) (first bool) {
+	first = e.LastSeen.IsZero()
+	e.LastSeen = now
+	if rtt > 0 {
+		e.RTT = rtt
+	}
+	return first
+}
+
+// Failed notes that a node did not answer. It is demoted at once. Then, unless it is a bootstrap node, it is replaced by
+// the newest replacement; a trusted one only if it fails a second check within a second or so. Without a replacement it
+// is checked again after growing pauses and removed after 3 failures in a row. Bootstrap nodes stay.
+//
+// Failures within 5 s of a counted one are the same silence and do nothing, unless CheckStarted was called in between.
+// A replacement that fails is dropped without results. Both results may be nil.
+func (t *Table) Failed(now time.Time, id enode.ID) (removed, promoted *Entry) {
+	k := keyOf(id)
+	b := t.bucketOf(&k)
+	i := b.index(&k)
+	if i < 0 {
+		if i = b.spareIndex(&k); i >= 0 && !b.spare[i].Bootstrap {
+			t.deleteSpare(b, i)
+		}
+		return nil, nil
+	}
+	e := b.entries[i]
+	if e.Failures > 0 && !e.checking && now.Sub(e.failed) < sameSilence {
+		return nil, nil
+	}
+	trusted := e.Trusted()
+	t.demote(e)
+	e.Failures++
+	e.failed = now
+	switch {
+	case trusted:
+		t.schedule(e, t.within(now, soonPause))
+	case !e.Bootstrap && (len(b.spare) > 0 || e.Failures >= maxFailures):
+		return t.replace(now, b, i)
+	default:
+		t.schedule(e, t.within(now.Add(growing(failedPause, e.Failures, maxFailed)), soonPause))
+	}
+	return nil, nil
+}
+
+// demote takes an entry's standing. The caller schedules its next check.
+func (t *Table) demote(e *Entry) {
+	if e.Verified {
+		e.Verified = false
+		t.verified--
+	}
+	e.Checks, e.checking = 0, false
+}
+
+// NextCheck returns an entry to check now, by PING, or nil and the time to call again; a zero time means that nothing
+// waits. Call CheckStarted for the entry, then NextCheck again: several may be due. Every call of Add, Seen, Failed,
+// Replace and CheckStarted may bring the time forward.
+//
+// Nodes that are not verified come when they are due, within a second of being added. Verified ones come one every 0 to
+// 10 s over the whole table, the one first that is longest overdue: each is left alone after an answer for 10 s, doubled
+// with every answer in a row up to 10 min.
+func (t *Table) NextCheck(now time.Time) (e *Entry, wake time.Time) {
+	if len(t.soon) > 0 {
+		if e = t.soon[0]; !e.due.After(now) {
+			return e, now
+		}
+		wake = e.due
+	}
+	if len(t.paced) > 0 {
+		e = t.paced[0]
+		at := e.due
+		if at.Before(t.pace) {
+			at = t.pace
+		}
+		if !at.After(now) {
+			return e, now
+		}
+		if wake.IsZero() || at.Before(wake) {
+			wake = at
+		}
+	}
+	return nil, wake
+}
+
+// CheckStarted notes that a check of an entry is under way: NextCheck leaves it out until Seen or Failed, or for a
+// minute.
+func (t *Table) CheckStarted(now time.Time, id enode.ID) {
+	e, ok := t.Entry(id)
+	if !ok {
+		return
+	}
+	if e.Verified {
+		t.pace = t.within(now, pacePause)
+	}
+	e.checking = true
+	t.schedule(e, now.Add(lostCheck))
+}
+
+// within returns a random time from now to now+d.
+func (t *Table) within(now time.Time, d time.Duration) time.Time {
+	return now.Add(time.Duration(t.rand.Int64N(int64(d) + 1)))
+}
+
+// growing returns d for n = 1, doubled for each further n, at most limit.
+func growing(d time.Duration, n int, limit time.Duration) time.Duration {
+	for ; n > 1 && d < limit; n-- {
+		d *= 2
+	}
+	return min(d, limit)
+}
