@@ -42,7 +42,7 @@ func (c *Cipher) Open(dst []byte, p *Packet) ([]byte, error) {
 	if len(p.Ciphertext) <= TagSize || len(p.Ciphertext) > MaxPacketSize || len(p.Header) < authOffset {
 		return nil, ErrDecrypt
 	}
-	if n := len(dst); cap(dst) > n && &dst[: n+1][n] == &p.Ciphertext[0] {
+	if n := len(dst); cap(dst) > n && &dst[:n+1][n] == &p.Ciphertext[0] {
 		return c.openInPlace(dst, p)
 	}
 	return c.open(dst, p)

@@ -96,7 +96,7 @@ func ParseFindNode(body []byte) (FindNode, error) {
 }
 
 // Append appends the message, type included.
-func (m *FindNode) Append(dst []byte) []byte {
+func (m FindNode) Append(dst []byte) []byte {
 	size := 0
 	for _, dist := range m.Distances.list[:m.Distances.size] {
 		size += rlp.IntSize(uint64(dist))

@@ -135,8 +135,8 @@ func ParsePacket(datagram []byte, protocol ProtocolID, own *Mask) (Packet, error
 	return p, nil
 }
 
-//	authdata      = src-id
-//	authdata-size = 32
+// authdata      = src-id
+// authdata-size = 32
 func (p *Packet) parseMessageAuth(auth []byte) error {
 	if len(auth) != MessageAuthSize {
 		return ErrAuthDataSize
@@ -161,9 +161,9 @@ func (p *Packet) parseWhoareyouAuth(auth []byte) error {
 	return nil
 }
 
-//	authdata      = authdata-head || id-signature || eph-pubkey || record
-//	authdata-head = src-id || sig-size || eph-key-size
-//	authdata-size = 34 + sig-size + eph-key-size + len(record)
+// authdata      = authdata-head || id-signature || eph-pubkey || record
+// authdata-head = src-id || sig-size || eph-key-size
+// authdata-size = 34 + sig-size + eph-key-size + len(record)
 func (p *Packet) parseHandshakeAuth(auth []byte) error {
 	if len(auth) < HandshakeHeadSize {
 		return ErrAuthDataSize
