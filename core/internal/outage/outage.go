@@ -36,7 +36,8 @@ type asked struct {
 type Detector struct {
 	timeout time.Duration
 
-	recent [MinAsked]asked // different nodes, the most recently asked first; a zero at is an empty place
+	recent [MinAsked]asked // different nodes; a zero at is an empty place
+	order  [MinAsked]uint8 // places in recent, the most recently asked first
 	packet time.Time       // last valid packet of any kind
 	answer time.Time       // last answer to a request of ours
 
@@ -53,17 +54,23 @@ func New(timeout time.Duration) *Detector {
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
-	return &Detector{timeout: timeout, known: make(map[enode.ID]struct{})}
+	d := &Detector{timeout: timeout, known: make(map[enode.ID]struct{})}
+	for i := range d.order {
+		d.order[i] = uint8(i)
+	}
+	return d
 }
 
 // Asked is to be called when a request goes out to a node.
 func (d *Detector) Asked(now time.Time, id enode.ID) {
 	i := 0
-	for i < MinAsked-1 && d.recent[i].id != id {
+	for i < MinAsked-1 && d.recent[d.order[i]].id != id {
 		i++
 	}
-	copy(d.recent[1:i+1], d.recent[:i])
-	d.recent[0] = asked{id, now}
+	place := d.order[i] // of the node, or else of the one asked longest ago
+	copy(d.order[1:i+1], d.order[:i])
+	d.order[0] = place
+	d.recent[place] = asked{id, now}
 }
 
 // Answered is to be called when a node has answered a request of ours. It includes ValidPacket.
@@ -101,7 +108,7 @@ func (d *Detector) TimedOut(now time.Time, id enode.ID) (counts bool) {
 
 // begins reports whether a timeout at now is the first sign of an outage.
 func (d *Detector) begins(now time.Time) bool {
-	fifth := d.recent[MinAsked-1].at
+	fifth := d.recent[d.order[MinAsked-1]].at
 	switch {
 	case fifth.IsZero() || now.Sub(fifth) > d.timeout+Slack:
 		return false // too few were asked
