@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// check applies the rules over several keys.
+func (l *Loaded) check() Problems {
+	c := &l.Config
+	var problems Problems
+	add := func(key, what, advice string) {
+		from := l.Origins[key]
+		if from.Where == "default" {
+			from.Where = key
+		}
+		problems = append(problems, Problem{Where: from.Where, What: what, Source: from.source, Hint: advice, OnFlags: from.onFlags})
+	}
+
+	listens := make(map[string]bool) // families listened on
+	for _, at := range c.Listen {
+		if f := family(at.Addr()); listens[f] {
+			add("listen", fmt.Sprintf("%s is a second %s address", at, f), "listen on one address per family; 0.0.0.0 and [::] stand for all of a family")
+		} else {
+			listens[f] = true
+		}
+	}
+	if len(c.Listen) == 0 {
+		add("listen", "listen is empty", `write at least one address, like "0.0.0.0:9000"`)
+	}
+	advertised := make(map[string]bool)
+	for _, at := range c.Advertise {
+		f := family(at.Addr())
+		if advertised[f] {
+			add("advertise", fmt.Sprintf("%s is a second %s address", at.Addr(), f), "a node record has room for one address per family")
+		}
+		advertised[f] = true
+		if len(c.Listen) > 0 && !listens[f] {
+			add("advertise", fmt.Sprintf("%s is advertised, but nothing listens on %s", at.Addr(), f), "add an address of that family to listen")
+		}
+	}
+	if c.NAT != "none" && advertised["IPv4"] {
+		add("nat", "nat and an advertised IPv4 address exclude each other", "leave one out: an advertised address is never changed, also not by the router's answer")
+	}
+	if c.NAT != "none" && len(c.Listen) > 0 && !listens["IPv4"] {
+		add("nat", "nat maps an IPv4 port, but nothing listens on IPv4", "add an IPv4 address to listen, or leave nat out")
+	}
+	if c.Limits.SourceBurst < c.Limits.SourceRate {
+		add("limits.source_burst", fmt.Sprintf("limits.source_burst %d is below limits.source_rate %d", c.Limits.SourceBurst, c.Limits.SourceRate),
+			"a burst is at least what one second allows")
+	}
+	if c.Table.TableIPLimit < c.Table.BucketIPLimit {
+		add("table.table_ip_limit", fmt.Sprintf("table.table_ip_limit %d is below table.bucket_ip_limit %d", c.Table.TableIPLimit, c.Table.BucketIPLimit),
+			"the whole table holds at least what one bucket does")
+	}
+	return problems
+}
+
+func family(ip netip.Addr) string {
+	if ip.Unmap().Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}

@@ -1,0 +1,28 @@
+// Package config turns an operator's settings into one checked Config.
+//
+// # Layout
+//
+// Settings come in layers, each replacing single keys of the one before: the defaults, the file of --config, the
+// environment, the flags. koanf merges the layers. The file is HCL, read by a koanf.Parser of our own on hashicorp/hcl/v2,
+// because koanf's HCL v1 parser cannot tell one block from several and knows no positions. Everything (the keys of the
+// file, the variables, the flags, the defaults) is derived from the tags of the Config struct.
+//
+// Environment names are HOST_ and the key in capitals, blocks joined by two underscores: HOST_TABLE__BUCKET_IP_LIMIT.
+// Lists in variables are separated by commas; an empty variable counts as unset. HOST_CONFIG names the file.
+//
+// # Errors
+//
+// Load reports every mistake at once, as Problems: where it is (file, line, column and the source line; variable; flag),
+// what is wrong and what to do. A variable that is no setting is an error when it looks like a mistyped one, otherwise a
+// warning: other programs use names that begin with HOST_ too.
+//
+// # Limits
+//
+// A file has at most 256 KiB; lists at most 1024 elements.
+//
+// # To add a config key
+//
+//  1. Add a field with its tags to Config (or to Table, Limits) in config.go; a type of its own needs a check in types.go.
+//  2. Show it, commented at its default, in config.hcl at the top level; a test compares the two.
+//  3. A rule over several keys goes into check in check.go.
+package config

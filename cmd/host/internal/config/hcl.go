@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/knadh/koanf/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// parser reads HCL by the schema. It implements koanf.Parser; what koanf's interface has no room for (positions, several
+// mistakes) stays in its fields.
+type parser struct {
+	file     string // as the operator wrote it
+	schema   *schema
+	source   []byte
+	origins  map[string]Origin
+	problems Problems
+	badLines map[int]bool // lines whose syntax is wrong: what they mean is not judged
+}
+
+var _ koanf.Parser = (*parser)(nil)
+
+// Unmarshal returns the file's values as nested maps. Mistakes are Problems; the values that are right come with them.
+func (p *parser) Unmarshal(source []byte) (map[string]any, error) {
+	p.source, p.origins, p.problems, p.badLines = source, make(map[string]Origin), nil, make(map[int]bool)
+	file, diags := hclsyntax.ParseConfig(source, p.file, hcl.InitialPos)
+	for _, d := range diags {
+		p.syntax(d)
+	}
+	values := make(map[string]any)
+	if file != nil {
+		if body, ok := file.Body.(*hclsyntax.Body); ok {
+			p.block(body, p.schema, values)
+		}
+	}
+	if len(p.problems) > 0 {
+		slices.SortStableFunc(p.problems, func(a, b Problem) int { return a.line - b.line })
+		return values, p.problems
+	}
+	return values, nil
+}
+
+func (p *parser) at(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d:%d", p.file, r.Start.Line, r.Start.Column)
+}
+
+func (p *parser) add(r hcl.Range, what, advice string) {
+	if p.badLines[r.Start.Line] {
+		return
+	}
+	p.problems = append(p.problems, Problem{Where: p.at(r), What: what, Source: snippet(p.source, r), Hint: advice, line: r.Start.Line})
+}
+
+func (p *parser) syntax(d *hcl.Diagnostic) {
+	r := hcl.Range{Start: hcl.InitialPos, End: hcl.InitialPos}
+	if d.Subject != nil {
+		r = *d.Subject
+	}
+	p.add(r, lowerFirst(d.Summary), d.Detail)
+	p.badLines[r.Start.Line] = true
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+// block reads one body into values, in the order of the file.
+func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
+	attrs := slices.SortedFunc(maps.Values(body.Attributes), func(a, b *hclsyntax.Attribute) int {
+		return a.SrcRange.Start.Byte - b.SrcRange.Start.Byte
+	})
+	for _, attr := range attrs {
+		l := s.leaves[attr.Name]
+		switch {
+		case l != nil:
+			if v, ok := p.leaf(attr, l); ok {
+				values[attr.Name] = v
+				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), source: snippet(p.source, attr.SrcRange)}
+			}
+		case s.blocks[attr.Name] != nil:
+			p.add(attr.NameRange, fmt.Sprintf("%q is a block", join(s.path, attr.Name)), fmt.Sprintf("write %s { … } without an equals sign", attr.Name))
+		default:
+			p.unknown(attr.NameRange, attr.Name, s)
+		}
+	}
+	seen := make(map[string]hcl.Range)
+	for _, b := range body.Blocks {
+		inner := s.blocks[b.Type]
+		switch {
+		case b.Type == "plugin" && s.path == "":
+			p.add(b.DefRange(), "this build of host has no plugins", "remove the plugin block, or use a build that has plugins")
+		case inner == nil && s.leaves[b.Type] != nil:
+			p.add(b.TypeRange, fmt.Sprintf("%q is not a block", join(s.path, b.Type)), fmt.Sprintf("write %s = %s", b.Type, s.leaves[b.Type].wanted()))
+		case inner == nil:
+			p.unknown(b.TypeRange, b.Type, s)
+		case len(b.Labels) > 0:
+			p.add(b.LabelRanges[0], fmt.Sprintf("the block %q takes no label", inner.path), fmt.Sprintf("write %s { … }", b.Type))
+		case seen[b.Type] != hcl.Range{}:
+			p.add(b.DefRange(), fmt.Sprintf("the block %q appears twice", inner.path), fmt.Sprintf("put its keys into the one at %s", p.at(seen[b.Type])))
+		default:
+			seen[b.Type] = b.DefRange()
+			nested := make(map[string]any)
+			p.block(b.Body, inner, nested)
+			values[b.Type] = nested
+		}
+	}
+}
+
+func (p *parser) unknown(r hcl.Range, name string, s *schema) {
+	what := fmt.Sprintf("unknown key %q", join(s.path, name))
+	if near := suggest(name, s.names); near != "" {
+		p.add(r, what, fmt.Sprintf("Did you mean %q?", near))
+		return
+	}
+	// A known key in the wrong block.
+	home := ""
+	p.schema.walk(func(l *leaf) {
+		if block, key, nested := strings.Cut(l.path, "."); nested && key == name {
+			home = block
+		} else if !nested && l.path == name && s.path != "" {
+			home = "the top level"
+		}
+	})
+	if home != "" {
+		p.add(r, what, fmt.Sprintf("%s belongs into %s", name, home))
+		return
+	}
+	p.add(r, what, "the keys are "+strings.Join(s.names, ", "))
+}
+
+// leaf evaluates an attribute and checks it.
+func (p *parser) leaf(attr *hclsyntax.Attribute, l *leaf) (any, bool) {
+	v, diags := attr.Expr.Value(nil)
+	if diags.HasErrors() {
+		for _, d := range diags {
+			p.syntax(d)
+		}
+		return nil, false
+	}
+	if !l.list {
+		return p.element(attr.Expr.Range(), v, l)
+	}
+	if v.IsNull() || !v.IsKnown() || !(v.Type().IsTupleType() || v.Type().IsListType()) {
+		p.add(attr.Expr.Range(), fmt.Sprintf("%s must be a list", l.path), fmt.Sprintf("write %s = [ … ]", attr.Name))
+		return nil, false
+	}
+	if err := l.checkLength(v.LengthInt()); err != nil {
+		p.add(attr.Expr.Range(), fmt.Sprintf("%s: %v", l.path, err), hint.Of(err))
+		return nil, false
+	}
+	exprs, _ := hcl.ExprList(attr.Expr)
+	list, ok := []any{}, true
+	for i, elem := range v.AsValueSlice() {
+		r := attr.Expr.Range()
+		if i < len(exprs) {
+			r = exprs[i].Range()
+		}
+		one, good := p.element(r, elem, l)
+		list, ok = append(list, one), ok && good
+	}
+	return list, ok
+}
+
+// element converts one value to the form koanf holds, see leaf.parse.
+func (p *parser) element(r hcl.Range, v cty.Value, l *leaf) (any, bool) {
+	want := map[kind]cty.Type{textKind: cty.String, boolKind: cty.Bool, numberKind: cty.Number}[l.kind]
+	if v.IsNull() || !v.IsKnown() || v.Type() != want {
+		one := leaf{kind: l.kind}
+		p.add(r, fmt.Sprintf("wrong type of %s", l.path), one.wanted()+" is needed here")
+		return nil, false
+	}
+	var out any
+	var err error
+	switch l.kind {
+	case boolKind:
+		out = v.True()
+	case numberKind:
+		n, accuracy := v.AsBigFloat().Int64()
+		if accuracy != big.Exact {
+			err = hint.New("not a whole number", l.bounds())
+		} else {
+			out, err = n, l.checkNumber(n)
+		}
+	default:
+		out, err = l.parseOne(v.AsString())
+		if l.isPath {
+			out = p.relative(v.AsString())
+		}
+	}
+	if err != nil {
+		p.add(r, fmt.Sprintf("%s: %v", l.path, err), hint.Of(err))
+		return nil, false
+	}
+	return out, true
+}
+
+// relative takes a path in the file from the file's own folder.
+func (p *parser) relative(path string) string {
+	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "~") {
+		return path
+	}
+	return filepath.Join(filepath.Dir(p.file), path)
+}

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/spf13/pflag"
+)
+
+const (
+	envPrefix   = "HOST_"
+	envFile     = envPrefix + "CONFIG" // names the file, like --config
+	maxFileSize = 256 << 10
+)
+
+// values is a koanf.Provider of one layer: nested maps.
+type values map[string]any
+
+func (v values) Read() (map[string]any, error) { return v, nil }
+func (v values) ReadBytes() ([]byte, error)    { return nil, errors.ErrUnsupported }
+
+// set stores a value under the path of l.
+func (v values) set(l *leaf, value any) {
+	block, name, nested := strings.Cut(l.path, ".")
+	if !nested {
+		v[l.path] = value
+		return
+	}
+	inner, ok := v[block].(map[string]any)
+	if !ok {
+		inner = make(map[string]any)
+		v[block] = inner
+	}
+	inner[name] = value
+}
+
+// fileProvider is a koanf.Provider of a file's bytes.
+type fileProvider string
+
+func (f fileProvider) Read() (map[string]any, error) { return nil, errors.ErrUnsupported }
+
+func (f fileProvider) ReadBytes() ([]byte, error) {
+	file, err := os.Open(string(f))
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("read the configuration: %w", err), "check the path given with --config or "+envFile)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	if len(data) > maxFileSize {
+		return nil, hint.New(fmt.Sprintf("read the configuration: %s has more than %d bytes", f, maxFileSize), "check the path given with --config")
+	}
+	return data, nil
+}
+
+func defaults() values {
+	v := make(values)
+	top.walk(func(l *leaf) {
+		value, _ := l.parse(l.def) // derive has parsed it before
+		v.set(l, value)
+	})
+	return v
+}
+
+// fromEnv reads the variables of the form NAME=value.
+func fromEnv(env []string) (v values, origins map[string]Origin, problems Problems, warnings []string) {
+	v, origins = make(values), make(map[string]Origin)
+	known := make(map[string]*leaf)
+	var names []string
+	top.walk(func(l *leaf) {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(l.path, ".", "__"))
+		known[name] = l
+		names = append(names, strings.TrimPrefix(name, envPrefix))
+	})
+	env = slices.Sorted(slices.Values(env))
+	for _, pair := range env {
+		name, text, _ := strings.Cut(pair, "=")
+		key, ours := strings.CutPrefix(name, envPrefix)
+		if !ours || text == "" || name == envFile {
+			continue
+		}
+		where := "environment variable " + name
+		l := known[name]
+		if l == nil {
+			if near := nearest(strings.ToUpper(key), names, 1+min(len(key), 8)/8); near != "" {
+				problems = append(problems, Problem{Where: where, What: "no such setting", Hint: fmt.Sprintf("Did you mean %s%s?", envPrefix, near)})
+			} else {
+				warnings = append(warnings, where+" is not a setting of this program")
+			}
+			continue
+		}
+		value, err := l.parse(text)
+		if err != nil {
+			problems = append(problems, Problem{Where: where, What: err.Error(), Hint: hint.Of(err)})
+			continue
+		}
+		v.set(l, value)
+		origins[l.path] = Origin{Where: where}
+	}
+	return v, origins, problems, warnings
+}
+
+// flagValue is a pflag.Value that collects the texts given; Load judges them with everything else.
+type flagValue struct {
+	leaf  *leaf
+	texts []string
+}
+
+func (f *flagValue) String() string { return strings.Join(f.texts, ",") }
+func (f *flagValue) Type() string   { return f.leaf.value }
+
+func (f *flagValue) Set(text string) error {
+	if !f.leaf.list {
+		f.texts = f.texts[:0]
+	}
+	f.texts = append(f.texts, text)
+	return nil
+}
+
+// Flags adds a flag to fs for every setting that has one, and --config. Flags that hold lists may be repeated.
+func Flags(fs *pflag.FlagSet) {
+	file := new(string)
+	fs.StringVar(file, "config", "", "read settings from this `file`")
+	top.walk(func(l *leaf) {
+		if l.flag == "" {
+			return
+		}
+		doc := l.doc
+		if l.list {
+			doc += "; may be repeated"
+		}
+		fs.Var(&flagValue{leaf: l}, l.flag, doc)
+		fs.Lookup(l.flag).DefValue = l.def
+	})
+}
+
+// fromFlags reads the flags that were given.
+func fromFlags(fs *pflag.FlagSet) (v values, origins map[string]Origin, problems Problems) {
+	v, origins = make(values), make(map[string]Origin)
+	fs.Visit(func(f *pflag.Flag) {
+		given, ours := f.Value.(*flagValue)
+		if !ours {
+			return
+		}
+		where := "flag --" + f.Name
+		value, err := given.leaf.parse(strings.Join(given.texts, ","))
+		if err != nil {
+			problems = append(problems, Problem{Where: where, What: err.Error(), Hint: hint.Of(err), OnFlags: true})
+			return
+		}
+		v.set(given.leaf, value)
+		origins[given.leaf.path] = Origin{Where: where, onFlags: true}
+	})
+	return v, origins, problems
+}

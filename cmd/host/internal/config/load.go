@@ -1,0 +1,118 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// Sources are where settings may come from, besides the defaults. The zero value gives the defaults alone.
+type Sources struct {
+	Env   []string       // as os.Environ returns it
+	Flags *pflag.FlagSet // parsed, with the flags that Flags added; nil: none
+}
+
+// Origin says where a value came from.
+type Origin struct {
+	Where string // "default", or as in Problem.Where
+
+	source  string // the line in the file
+	onFlags bool
+}
+
+// Loaded is a checked configuration.
+type Loaded struct {
+	Config   Config
+	File     string            // the configuration file, "" when there is none
+	Origins  map[string]Origin // by key, blocks joined by a dot: "table.bucket_ip_limit"
+	Warnings []string          // for the log
+}
+
+// Load merges the layers and checks the result. Mistakes are returned as Problems, all of them; a file that cannot be
+// read is a plain error with a hint.
+func Load(src Sources) (*Loaded, error) {
+	out := &Loaded{File: src.file(), Origins: make(map[string]Origin)}
+	k := koanf.New(".")
+	if err := k.Load(defaults(), nil); err != nil {
+		return nil, err
+	}
+	top.walk(func(l *leaf) { out.Origins[l.path] = Origin{Where: "default"} })
+
+	var problems Problems
+	if out.File != "" {
+		p := &parser{file: out.File, schema: top}
+		err := k.Load(fileProvider(out.File), p)
+		if found, ok := errors.AsType[Problems](err); ok {
+			problems = append(problems, found...)
+		} else if err != nil {
+			return nil, err
+		}
+		maps.Copy(out.Origins, p.origins)
+	}
+	env, origins, found, warnings := fromEnv(src.Env)
+	problems, out.Warnings = append(problems, found...), warnings
+	if err := k.Load(env, nil); err != nil {
+		return nil, err
+	}
+	maps.Copy(out.Origins, origins)
+	if src.Flags != nil {
+		flags, origins, found := fromFlags(src.Flags)
+		problems = append(problems, found...)
+		if err := k.Load(flags, nil); err != nil {
+			return nil, err
+		}
+		maps.Copy(out.Origins, origins)
+	}
+	// The lines that are wrong are missing from the layers, so a rule over several keys would judge something else.
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	if err := k.UnmarshalWithConf("", &out.Config, koanf.UnmarshalConf{Tag: "hcl"}); err != nil {
+		return nil, err
+	}
+	if err := out.home(); err != nil {
+		return nil, err
+	}
+	if problems := out.check(); len(problems) > 0 {
+		return nil, problems
+	}
+	return out, nil
+}
+
+func (s Sources) file() string {
+	if s.Flags != nil {
+		if f := s.Flags.Lookup("config"); f != nil && f.Changed {
+			return f.Value.String()
+		}
+	}
+	file := ""
+	for _, pair := range s.Env {
+		if v, ok := strings.CutPrefix(pair, envFile+"="); ok {
+			file = v
+		}
+	}
+	return file
+}
+
+// home replaces a leading ~ by the user's home.
+func (l *Loaded) home() error {
+	for key, path := range map[string]*string{"data_dir": &l.Config.DataDir, "key_file": &l.Config.KeyFile} {
+		rest, ok := strings.CutPrefix(*path, "~")
+		if !ok || (rest != "" && rest[0] != '/' && rest[0] != filepath.Separator) {
+			continue
+		}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return hint.Wrap(fmt.Errorf("%s: %w", key, err), "this user has no home; give --data-dir")
+		}
+		*path = filepath.Join(home, rest)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Problem is one mistake in the settings.
+type Problem struct {
+	Where   string // "config.hcl:3:1", "environment variable HOST_NAT", "flag --listen"
+	What    string // one line, may quote the value
+	Source  string // the source lines, numbered and marked; empty when there are none
+	Hint    string // what to do
+	OnFlags bool   // made on the command line
+
+	line int // in the file, 0 elsewhere
+}
+
+// Error is where and what, without source and hint.
+func (p Problem) Error() string { return p.Where + ": " + p.What }
+
+// Problems are all mistakes of a configuration, in the order of the layers.
+type Problems []Problem
+
+// Error lists the problems, one a line.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// OnFlags tells whether every problem was made on the command line.
+func (ps Problems) OnFlags() bool {
+	for _, p := range ps {
+		if !p.OnFlags {
+			return false
+		}
+	}
+	return len(ps) > 0
+}
+
+// snippet shows the first line of the range with a marker below it.
+func snippet(source []byte, at hcl.Range) string {
+	lines := strings.Split(string(source), "\n")
+	if at.Start.Line < 1 || at.Start.Line > len(lines) {
+		return ""
+	}
+	const widest = 120 // a line longer than this is cut, with its marker
+	line := strings.TrimRight(strings.ReplaceAll(lines[at.Start.Line-1], "\t", " "), "\r")
+	runes := []rune(line)
+	if len(runes) > widest {
+		runes = append(runes[:widest-1], '…')
+	}
+	from := min(max(at.Start.Column-1, 0), len(runes))
+	to := len(runes)
+	if at.End.Line == at.Start.Line {
+		to = min(max(at.End.Column-1, from), len(runes))
+	}
+	number := fmt.Sprintf("%5d", at.Start.Line)
+	text := number + " | " + string(runes)
+	if from < widest-1 {
+		text += "\n" + strings.Repeat(" ", len(number)) + " | " + strings.Repeat(" ", from) + strings.Repeat("^", max(to-from, 1))
+	}
+	return text
+}

@@ -1,0 +1,90 @@
+# Every setting of host, commented at its default.
+#
+# Use it with: host run --config config.hcl
+#
+# The environment wins over this file, and flags win over the environment. A variable is HOST_ and the key in capitals,
+# with two underscores between block and key: HOST_LISTEN, HOST_TABLE__BUCKET_IP_LIMIT. Relative paths start at the folder
+# of this file.
+
+# --- identity and place ------------------------------------------------------------------------------------------------
+
+# UDP addresses to listen on, at most one per address family. Port 0 takes a free port. A specific address is published in
+# the node record; 0.0.0.0 and [::] are not, until advertise, nat or the reports of peers tell the public address.
+#listen = ["0.0.0.0:9000"]
+
+# Folder for the key, the node record and what the host remembers.
+#data_dir = "~/.discv5-host"
+
+# File with the private key: 64 hex digits, readable by its owner only. Empty: the file "key" in data_dir, made when it is
+# missing. Never give two running hosts one key.
+#key_file = ""
+
+# --- joining -------------------------------------------------------------------------------------------------------------
+
+# Network to join by its published bootnodes: "none", "mainnet", "sepolia" or "hoodi".
+#network = "none"
+
+# Records (enr:…) of more nodes to join by.
+#bootnodes = []
+
+# --- public address ------------------------------------------------------------------------------------------------------
+
+# Addresses to publish and never to change, "ip" or "ip:port", at most one per address family. Without a port, the one
+# that is listened on.
+#advertise = []
+
+# Ask the router to map the port: "none", "upnp", "pmp" (NAT-PMP) or "any".
+#nat = "none"
+
+# Let the address that a clear majority of peers reports change the node record. With false there is only a warning.
+#auto_update = true
+
+# --- logs ------------------------------------------------------------------------------------------------------------------
+
+# Least important messages to log: "trace", "debug", "info", "warn", "error" or "off".
+#log_level = "info"
+
+# "text" for people, "json" for machines. Logs go to stderr.
+#log_format = "text"
+
+# --- protocol --------------------------------------------------------------------------------------------------------------
+
+# Protocol id in packet headers, exactly 6 bytes. A private network may use one of its own: nodes with another id see
+# nothing but noise.
+#protocol_id = "discv5"
+
+# Sessions to remember. Each costs about half a kilobyte.
+#session_cache = 4096
+
+# How long to wait for an answer, and for the other side of a handshake.
+#response_timeout = "4s"
+#challenge_timeout = "2s"
+
+# Who may share the routing table. Loopback and LAN addresses are not counted.
+#table {
+  # Nodes of one address range in a bucket and in the whole table.
+  #bucket_ip_limit = 2
+  #table_ip_limit = 10
+
+  # Leading bits that make an address range. 32 and 128 limit single addresses only.
+  #ipv4_prefix = 24
+  #ipv6_prefix = 64
+
+  # Distance bits a lookup gains per hop. More bits mean a larger table and shorter lookups.
+  #bits_per_hop = 5
+#}
+
+# How much strangers may cost, per second. Loopback and LAN addresses are not limited; answers to our own requests always
+# pass. What exceeds a limit is dropped and counted.
+#limits {
+  # Packets without a session, per source: an IPv4 address or an IPv6 /64.
+  #source_rate = 50
+  #source_burst = 200
+
+  # Challenges sent and handshakes checked, for everybody together.
+  #challenges = 20000
+  #handshakes = 2000
+
+  # Packets within one session.
+  #session_rate = 5000
+#}
