@@ -160,9 +160,12 @@ func (v NFD) String() string {
 	return "next digest " + v.Bytes4.String()
 }
 
-// EProof is the "eproof" key, one byte: the execution proof version a beacon node serves.
-// Specification: EIP-8025, a draft.
+// EProof is the "eproof" key: a beacon node takes part in execution proofs if it is not zero.
+// Specification: consensus-specs for EIP-8025, a draft.
 type EProof uint8
+
+// Aware reports whether the node takes part.
+func (v EProof) Aware() bool { return v != 0 }
 
 // ENRKey returns "eproof".
 func (EProof) ENRKey() string { return "eproof" }
@@ -179,8 +182,13 @@ func (v *EProof) decode(raw []byte) error {
 	return err
 }
 
-// String returns the number in decimal.
-func (v EProof) String() string { return "execution proofs " + strconv.Itoa(int(v)) }
+// String says whether the node takes part, with the number.
+func (v EProof) String() string {
+	if !v.Aware() {
+		return "not aware of execution proofs"
+	}
+	return fmt.Sprintf("aware of execution proofs (%d)", uint8(v))
+}
 
 // writeBits writes a vector of n bits.
 func writeBits(w io.Writer, key string, b Bitvector, n int) error {

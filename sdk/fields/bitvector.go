@@ -1,7 +1,10 @@
 package fields
 
 import (
+	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -109,6 +112,20 @@ func (b Bytes4) String() string { return hexString(b[:]) }
 
 // MarshalText returns what String does.
 func (b Bytes4) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// UnmarshalText reads eight hex digits, with or without 0x before them.
+func (b *Bytes4) UnmarshalText(text []byte) error {
+	digits := bytes.TrimPrefix(text, []byte("0x"))
+	var v Bytes4
+	if len(digits) != 2*len(v) {
+		return fmt.Errorf("%+q is not 4 bytes in hex", text)
+	}
+	if _, err := hex.Decode(v[:], digits); err != nil {
+		return fmt.Errorf("%+q is not 4 bytes in hex", text)
+	}
+	*b = v
+	return nil
+}
 
 // bytes4 reads an RLP string of four bytes.
 func bytes4(key string, raw []byte) (Bytes4, error) {

@@ -40,7 +40,8 @@
 // # Limits
 //
 // Records have at most 300 bytes (enr.SizeLimit); longer text is refused before it is decoded.
-// A list is read up to 300 elements and shown nested up to 4 deep.
+// A list is read up to 300 elements and shown nested up to 4 deep; a peer id above 128 bytes is
+// shown as hex. DescribePair takes values of any length, in time proportional to it.
 //
 // # Specification
 //

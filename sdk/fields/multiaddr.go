@@ -2,7 +2,6 @@ package fields
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"io"
 	"math"
 	"math/big"
@@ -91,7 +90,7 @@ var protocols = map[uint64]struct {
 	56:  {"dnsaddr", varSize, nameText},
 	273: {"udp", 2, portText},
 	290: {"p2p-circuit", 0, nil},
-	421: {"p2p", varSize, base58},
+	421: {"p2p", varSize, peerText},
 	448: {"tls", 0, nil},
 	449: {"sni", varSize, nameText},
 	460: {"quic", 0, nil},
@@ -165,10 +164,22 @@ func nameText(b []byte) string {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '*':
 		default:
-			return "0x" + hex.EncodeToString(b)
+			return hexString(b)
 		}
 	}
 	return string(b)
+}
+
+// maxPeerID bounds the conversion to base 58, whose cost grows with the square of the length.
+// Peer ids have at most 42 bytes.
+const maxPeerID = 128
+
+// peerText shows a peer id in its usual form, and one of absurd length as hex.
+func peerText(b []byte) string {
+	if len(b) > maxPeerID {
+		return hexString(b)
+	}
+	return base58(b)
 }
 
 const base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

@@ -185,6 +185,17 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 			if !printable([]byte(err.Error())) {
 				t.Errorf("%q is not safe to print", err)
 			}
+			in, ierr := Inspect(tc.in)
+			switch tc.want {
+			case ErrScheme, ErrPublicKey, ErrSignature:
+				if ierr != nil || in.Valid || in.Node != nil || !errors.Is(in.Err, tc.want) || len(in.Fields) == 0 {
+					t.Errorf("Inspect: %+v, %v; want the fields of an invalid record", in, ierr)
+				}
+			default:
+				if in != nil || !errors.Is(ierr, tc.want) {
+					t.Errorf("Inspect: %+v, %v; want %v", in, ierr, tc.want)
+				}
+			}
 		})
 	}
 }
