@@ -17,7 +17,7 @@ const (
 )
 
 // FarFutureEpoch in Eth2.NextForkEpoch says that no fork is scheduled.
-const FarFutureEpoch = math.MaxUint64
+const FarFutureEpoch uint64 = math.MaxUint64
 
 // Eth2 is the "eth2" key, SSZ ENRForkID: the fork a beacon node is on and the one it expects.
 // Specification: consensus-specs phase0/p2p-interface.md.
