@@ -24,8 +24,8 @@
 //
 // # Errors
 //
-// Every failure is a sentinel of errors.go, and no partial value comes with it.
-// No input makes a function panic.
+// Whatever is wrong with bytes of a peer is a sentinel of errors.go, and no
+// partial value comes with it. No such bytes make a function panic.
 //
 // # Limits
 //

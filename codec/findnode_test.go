@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -58,7 +59,7 @@ func TestParseFindNodeDistances(t *testing.T) {
 
 func TestDistancesAdd(t *testing.T) {
 	var d Distances
-	for _, dist := range []int{-1, 257, 1 << 40, -1 << 40} {
+	for _, dist := range []int{-1, 257, math.MaxInt, math.MinInt} {
 		if d.Add(dist) || d.Contains(dist) || d.Len() != 0 {
 			t.Errorf("%d is taken for a distance", dist)
 		}

@@ -94,13 +94,9 @@ func VerifyIDNonce(sig []byte, pub *ecdsa.PublicKey, challengeData, ephPub []byt
 	if len(ephPub) != EphemeralKeySize {
 		return ErrEphemeralKeySize
 	}
-	// The uncompressed form spares the verifier a square root.
-	var key [65]byte
-	key[0] = 0x04
-	pub.X.FillBytes(key[1:33])
-	pub.Y.FillBytes(key[33:])
 	hash := idNonceHash(challengeData, ephPub, recipient)
-	if !crypto.VerifySignature(key[:], hash[:], sig) {
+	// The uncompressed form of the key spares the verifier a square root.
+	if !crypto.VerifySignature(crypto.FromECDSAPub(pub), hash[:], sig) {
 		return ErrIDSignature
 	}
 	return nil

@@ -256,9 +256,8 @@ func TestPongUnmapsIPv4(t *testing.T) {
 		t.Errorf("parsed %v, %v", m.Recipient, err)
 	}
 	m.Recipient = mapped
-	m, err = ParsePong(m.Append(nil)[1:])
-	if err != nil || m.Recipient != want {
-		t.Errorf("round trip gives %v, %v", m.Recipient, err)
+	if got, want := m.Append(nil), (Pong{m.RequestID, m.ENRSeq, want}).Append(nil); !bytes.Equal(got, want) {
+		t.Errorf("written as %x, want %x", got, want)
 	}
 	if _, err := ParsePong(Pong{}.Append(nil)[1:]); err != nil {
 		t.Errorf("pong to nowhere: %v", err)

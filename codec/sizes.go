@@ -28,9 +28,9 @@ const (
 	MaxMessageSize = MaxPacketSize - messageOverhead // 1193
 
 	// RandomPayloadSize is how many random bytes a first-contact packet should
-	// carry: as many as an encrypted FINDNODE for three distances, so that the
-	// packet looks like a request. Receivers are known to insist on TagSize.
-	RandomPayloadSize = 36
+	// carry: as many as an encrypted FINDNODE for distances 256, 255 and 254, so
+	// that the packet looks like a request. Receivers are known to insist on TagSize.
+	RandomPayloadSize = 35
 
 	messageOverhead   = IVSize + StaticHeaderSize + MessageAuthSize + TagSize // 87
 	handshakeOverhead = IVSize + StaticHeaderSize + HandshakeHeadSize +

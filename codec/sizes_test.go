@@ -12,6 +12,13 @@ func TestConstants(t *testing.T) {
 	}
 }
 
+func TestRandomPayloadLooksLikeFindNode(t *testing.T) {
+	m := FindNode{requestID(t, 1, 2, 3, 4, 5, 6, 7, 8), NewDistances(256, 255, 254)}
+	if want := len(m.Append(nil)) + TagSize; RandomPayloadSize != want {
+		t.Errorf("random payload of %d bytes, an encrypted FINDNODE has %d", RandomPayloadSize, want)
+	}
+}
+
 func TestMaxTalkResponseFillsThePacket(t *testing.T) {
 	id := requestID(t, 1, 2, 3, 4, 5, 6, 7, 8)
 	for payload, want := range map[int]int{MaxTalkResponse - 1: 1279, MaxTalkResponse: 1280, MaxTalkResponse + 1: 1281} {
