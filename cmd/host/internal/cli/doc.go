@@ -1,0 +1,17 @@
+// Package cli is the command line of host: its commands, how they report and how they end.
+//
+// # Layout
+//
+// Main runs one command line and returns the exit status. Each command stands in the file of its name; root.go joins them,
+// report.go prints errors. Results go to stdout, everything else (logs, notes, errors) to stderr.
+//
+// # Errors
+//
+// A failure reads "host: what failed", then "hint: what to do" where something can be done. The exit status is 0 for
+// success, 1 for failure, 2 for a command line that cannot be understood.
+//
+// # To add a command
+//
+// Write its constructor in a file of its name, add it in root.go, and a script in cmd/host/testdata/script that runs it as
+// an operator would, mistakes included.
+package cli

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// Main runs the command line args (without the program's name) and returns the exit status. The first interrupt or
+// termination signal ends the command's context, the second one the process.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals...)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(stderr, root.ExecuteContext(ctx))
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "host",
+		Short: "A node of Ethereum's discovery network (Node Discovery v5.1)",
+		Long: `host is a node of Ethereum's discovery network (Node Discovery v5.1).
+
+It keeps a table of other nodes, answers their questions, and finds nodes for you.`,
+		SilenceErrors:     true, // report prints them
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	group(root,
+		newEnr(),
+		newKey(),
+		newVersion(),
+	)
+	return root
+}
+
+// group makes cmd a command that does nothing itself: a missing or an unknown subcommand is a usage error.
+func group(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(sub...)
+	cmd.Args = cobra.ArbitraryArgs // cobra would report an unknown subcommand as a plain error
+	cmd.DisableFlagsInUseLine = true
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			fmt.Fprintln(cmd.ErrOrStderr(), cmd.UsageString())
+			return usage(cmd, fmt.Errorf("%s needs a command", cmd.CommandPath()))
+		}
+		return unknownCommand(cmd, args[0])
+	}
+	return cmd
+}
+
+// arguments accepts between low and high arguments.
+func arguments(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < low:
+			return usage(cmd, fmt.Errorf("%s needs more arguments: %s", cmd.CommandPath(), cmd.UseLine()))
+		case len(args) > high:
+			return usage(cmd, fmt.Errorf("%s takes no argument %q: %s", cmd.CommandPath(), args[high], cmd.UseLine()))
+		}
+		return nil
+	}
+}
