@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -112,20 +113,9 @@ func (c Change) mayHave(key string, fields map[string]field) error {
 
 // encode is the RLP of a value, checked for what every reader of the record will ask of it.
 func encode(owner, key string, v any) (rlp.RawValue, error) {
-	if e, ok := v.(enr.Entry); ok && e.ENRKey() != key {
-		return nil, fmt.Errorf("%w: an entry %q for %q", ErrBadValue, e.ENRKey(), key)
-	}
-	var raw []byte
-	switch v := v.(type) {
-	case nil:
-		return nil, fmt.Errorf("%w: nothing given for %q", ErrBadValue, key)
-	case rlp.RawValue:
-		raw = slices.Clone(v)
-	default:
-		var err error
-		if raw, err = rlp.EncodeToBytes(v); err != nil {
-			return nil, fmt.Errorf("%w: %q: %w", ErrBadValue, key, err)
-		}
+	raw, err := marshal(key, v)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q: %w", ErrBadValue, key, err)
 	}
 	if len(raw) > enr.SizeLimit {
 		return nil, &TooLargeError{Size: len(raw), Max: enr.SizeLimit, Owners: []OwnerSize{{owner, len(raw)}}}
@@ -137,6 +127,26 @@ func encode(owner, key string, v any) (rlp.RawValue, error) {
 		return nil, fmt.Errorf("%w: %q", ErrBadValue, key)
 	}
 	return raw, nil
+}
+
+// marshal is the RLP of a value. A panic in the value's own methods, or in package rlp over nil inside of it, is an
+// error here.
+func marshal(key string, v any) (raw []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			raw, err = nil, fmt.Errorf("a value of type %T: %v", v, p)
+		}
+	}()
+	if e, ok := v.(enr.Entry); ok && e.ENRKey() != key {
+		return nil, fmt.Errorf("an entry for %q", e.ENRKey())
+	}
+	switch v := v.(type) {
+	case nil:
+		return nil, errors.New("no value")
+	case rlp.RawValue:
+		return slices.Clone(v), nil
+	}
+	return rlp.EncodeToBytes(v)
 }
 
 // item cuts the first RLP item off b, lists checked down to the last element.

@@ -187,7 +187,7 @@ func (l *Local) publish(fields map[string]field) (n *enode.Node, changed bool, e
 	if err := l.save(n); err != nil {
 		return n, false, err
 	}
-	l.seq = n.Seq()
+	l.seq = max(l.seq, n.Seq())
 	l.self.Store(n)
 	return n, changed, nil
 }
