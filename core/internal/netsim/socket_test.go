@@ -174,3 +174,17 @@ func TestListen(t *testing.T) {
 		}
 	})
 }
+
+// A node takes either a real socket or a simulated one.
+var (
+	_ nodeSocket = (*net.UDPConn)(nil)
+	_ nodeSocket = (*netsim.Socket)(nil)
+)
+
+type nodeSocket interface {
+	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
+	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+	LocalAddr() net.Addr
+	SetReadDeadline(t time.Time) error
+	Close() error
+}

@@ -36,8 +36,8 @@
 //
 //   - MaxDatagram: 1280 bytes, larger datagrams arrive cut and marked, and are refused on the way out
 //   - MaxBatch: 32 datagrams a Read; a ReadBatch starts with 4 buffers (5 KiB) and doubles while
-//     batches come back full, up to 44 KiB; a PacketConn read one by one needs a single buffer
-//   - MaxQueue: 64 datagrams in a Writer, whose buffers (1,280 bytes each, 80 KiB in all) are made
+//     batches come back full, up to 48 KiB; a PacketConn read one by one needs a single buffer
+//   - MaxQueue: 64 datagrams in a Writer, whose buffers (1,280 bytes each, 93 KiB in all) are made
 //     when the queue first grows that long
 //   - SocketBuffer: 4 MiB asked of the kernel each way
 //
