@@ -20,8 +20,8 @@ type measured struct {
 }
 
 // Closest appends to dst the k entries closest to target that fulfil pred, the closest first. A nil pred means all. It
-// allocates nothing if dst has room. The answer is exact for every distance function; equal custom distances come in
-// any order.
+// allocates nothing if dst has room. The answer is exact for every distance function; entries at equal custom distances
+// come in the order of their ids.
 func (t *Table) Closest(dst []*Entry, target enode.ID, k int, pred func(*Entry) bool) []*Entry {
 	if k <= 0 {
 		return dst
@@ -94,12 +94,12 @@ func (t *Table) closestBy(dst []*Entry, target enode.ID, k int, pred func(*Entry
 		}
 		m := measured{t.cfg.Distance(target, e.ID()), e}
 		if len(best) == k {
-			if bytes.Compare(m.dist[:], best[k-1].dist[:]) >= 0 {
+			if compareMeasured(m, best[k-1]) > 0 {
 				continue
 			}
 			best = best[:k-1]
 		}
-		i, _ := slices.BinarySearchFunc(best, m, func(a, b measured) int { return bytes.Compare(a.dist[:], b.dist[:]) })
+		i, _ := slices.BinarySearchFunc(best, m, compareMeasured)
 		best = slices.Insert(best, i, m)
 	}
 	for _, m := range best {
@@ -108,4 +108,11 @@ func (t *Table) closestBy(dst []*Entry, target enode.ID, k int, pred func(*Entry
 	clear(best)
 	t.measure = best
 	return dst
+}
+
+func compareMeasured(a, b measured) int {
+	if c := bytes.Compare(a.dist[:], b.dist[:]); c != 0 {
+		return c
+	}
+	return slices.Compare(a.e.key[:], b.e.key[:])
 }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ const (
 	met      state = iota // not asked
 	asked                 // asked, counts towards alpha
 	silent                // asked, silent for longer than Patience
-	given                 // given up: counts as failed unless it answers after all
+	givenUp               // silent for so long that it counts as failed, unless it answers after all
 	answered              // it answered
 	failed                // the caller said so
 )
@@ -29,10 +30,10 @@ type contact struct {
 	match bool      // fulfils the predicate
 }
 
-func (c *contact) waiting() bool { return c.state == asked || c.state == silent || c.state == given }
+func (c *contact) waiting() bool { return c.state == asked || c.state == silent || c.state == givenUp }
 
 // out reports whether a contact has dropped out of the closest nodes.
-func (c *contact) out() bool { return c.state == failed || c.state == given }
+func (c *contact) out() bool { return c.state == failed || c.state == givenUp }
 
 // meet takes note of a node: a new one, or a newer record of a known one. An address that changed is worth another try
 // if the old one failed.
@@ -65,14 +66,19 @@ func (l *Lookup) meet(n *enode.Node) {
 		if at == MaxContacts {
 			return
 		}
-		last := l.contacts[MaxContacts-1]
+		l.drop(l.contacts[MaxContacts-1])
 		l.contacts = l.contacts[:MaxContacts-1]
-		l.count(last, -1)
-		delete(l.byID, last.id)
 	}
 	l.contacts = slices.Insert(l.contacts, at, c)
 	l.byID[id] = c
 	l.count(c, +1)
+}
+
+// drop forgets a contact, and what it may answer.
+func (l *Lookup) drop(c *contact) {
+	l.count(c, -1)
+	l.unfly(c)
+	delete(l.byID, c.id)
 }
 
 // set moves a contact to another state.
@@ -103,10 +109,10 @@ func (l *Lookup) distance(id enode.ID) [32]byte {
 
 // compare orders contacts by distance, equal ones by id.
 func compare(a, b *contact) int {
-	if c := slices.Compare(a.dist[:], b.dist[:]); c != 0 {
+	if c := bytes.Compare(a.dist[:], b.dist[:]); c != 0 {
 		return c
 	}
-	return slices.Compare(a.id[:], b.id[:])
+	return bytes.Compare(a.id[:], b.id[:])
 }
 
 // window returns the contacts that are worth asking: of a lookup the K closest that have not dropped out, of a query the

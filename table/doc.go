@@ -17,8 +17,8 @@
 //
 // There is no goroutine, no clock and no lock here. Time is an argument. A Table and a Lookup belong to one owner at a
 // time; methods that only read use scratch space too, so even readers must not run together. Entries belong to the
-// table: others read them, until the next call that changes the table. Running Config functions and predicates must not
-// call back into the table or lookup.
+// table: others read them, until the next call that changes the table. Distance functions and predicates must not call
+// back into the table or lookup.
 //
 // # Limits
 //

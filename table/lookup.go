@@ -78,7 +78,7 @@ type Lookup struct {
 	done     bool
 }
 
-// NewLookup starts a lookup from the seeds, usually the K closest nodes of the table. now is not used before Next.
+// NewLookup starts a lookup from the seeds, usually the K closest nodes of the table.
 func NewLookup(cfg LookupConfig, seeds []*enode.Node) *Lookup {
 	positive := func(v *int, to int) {
 		if *v <= 0 {
@@ -144,7 +144,7 @@ func (l *Lookup) age(now time.Time) {
 			l.set(c, silent)
 		}
 		if quiet := now.Sub(c.since); c.state == silent && l.answers > 0 && quiet >= giveUpAfter*l.cfg.Patience {
-			l.set(c, given)
+			l.set(c, givenUp)
 		}
 	}
 }
@@ -194,6 +194,10 @@ func (l *Lookup) Failed(id enode.ID) {
 
 func (l *Lookup) land(c *contact, s state) {
 	l.set(c, s)
+	l.unfly(c)
+}
+
+func (l *Lookup) unfly(c *contact) {
 	if i := slices.Index(l.flying, c); i >= 0 {
 		l.flying = slices.Delete(l.flying, i, i+1)
 	}
