@@ -1,0 +1,97 @@
+package session
+
+import (
+	"time"
+
+	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/limit"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// maxKeySets bounds the key sets of a session: the newest, and those it replaced. Two simultaneous handshakes need
+// two, a third covers the session that stood before them.
+const maxKeySets = 3
+
+// Session is an established session with one peer. It is valid until the machine's next step; whoever wants to
+// answer later keeps the Peer and calls [Machine.Respond].
+type Session struct {
+	Peer Peer
+	// Node is the newest record that the peer itself sent in a handshake, or the one that it was verified with.
+	Node *enode.Node
+	// Requests limits the peer's requests; its owner is whoever owns the machine.
+	Requests limit.Bucket
+
+	mask *codec.Mask // of the peer's id
+	keys []*keySet   // newest first, at most maxKeySets
+
+	prev, next *Session // in its cache list
+	main       bool     // which list
+}
+
+// keySet is what one handshake agreed on.
+type keySet struct {
+	seal, open *codec.Cipher
+	counter    uint32    // of the next nonce
+	confirmed  bool      // has authenticated a packet
+	refused    bool      // the peer answered a packet sealed with it by WHOAREYOU
+	opened     time.Time // when it last authenticated a packet
+	replaced   time.Time // when a newer set came; zero for the newest
+}
+
+// install puts the keys of a finished handshake in front.
+func (s *Session) install(now time.Time, k *keySet) {
+	if len(s.keys) > 0 {
+		s.keys[0].replaced = now
+	}
+	if len(s.keys) == maxKeySets {
+		s.keys = s.keys[:maxKeySets-1]
+	}
+	s.keys = append(s.keys, nil)
+	copy(s.keys[1:], s.keys)
+	s.keys[0] = k
+}
+
+// sealing returns the keys that encrypt: the newest that have authenticated a packet, before any has the newest.
+//
+// Keys that the peer refused do not encrypt any more: it told us that it lost them, so the newer ones are all that
+// is left, authenticated or not.
+func (s *Session) sealing() *keySet {
+	for _, k := range s.keys {
+		if k.confirmed && !k.refused {
+			return k
+		}
+	}
+	return s.keys[0]
+}
+
+// open decrypts a packet into dst with the newest keys, then with those that they replaced. It returns nil keys when
+// none fits.
+func (s *Session) open(now time.Time, dst []byte, p *codec.Packet, keep time.Duration) ([]byte, *keySet) {
+	for _, k := range s.keys {
+		message, err := k.open.Open(dst, p)
+		if err != nil {
+			continue
+		}
+		k.confirmed, k.opened = true, now
+		if len(s.keys) > 1 {
+			s.retire(now, keep)
+		}
+		return message, k
+	}
+	return nil, nil
+}
+
+// retire drops replaced keys that nobody needs any more: a response timeout has passed, and the peer has used newer
+// ones since it last used them. As long as the peer seals with replaced keys they stay: after two simultaneous
+// handshakes the sides hold the two key sets in opposite order, and each keeps sealing with the one it ranks first.
+func (s *Session) retire(now time.Time, keep time.Duration) {
+	newest := s.keys[0]
+	kept := s.keys[:1]
+	for _, k := range s.keys[1:] {
+		if now.Sub(k.replaced) <= keep || !newest.confirmed || newest.opened.Before(k.opened) {
+			kept = append(kept, k)
+		}
+	}
+	clear(s.keys[len(kept):])
+	s.keys = kept
+}
