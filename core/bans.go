@@ -1,0 +1,201 @@
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// maxBans bounds the bans; the one that ends first makes room.
+const maxBans = 65_536
+
+// Ban keeps a node or an address range out: its packets are ignored, it is never asked, never in the table and never in a
+// result. Exactly one of ID and Prefix is set.
+type Ban struct {
+	ID     enode.ID
+	Prefix netip.Prefix
+	Reason string
+	Until  time.Time
+}
+
+// Validate reports what is wrong with a ban.
+func (b Ban) Validate() error {
+	switch {
+	case (b.ID != enode.ID{}) == b.Prefix.IsValid():
+		return fmt.Errorf("core: a ban is for a node id or for an address range, one of them")
+	case b.Until.IsZero():
+		return fmt.Errorf("core: a ban ends, say when")
+	}
+	return nil
+}
+
+// banList holds the bans. Expired ones are ignored and cleaned up in passing.
+type banList struct {
+	ids      map[enode.ID]Ban
+	prefixes map[netip.Prefix]Ban
+	lengths  map[prefixLength]int // how many prefixes have it
+}
+
+func (l *banList) id(now time.Time, id enode.ID) bool {
+	if len(l.ids) == 0 {
+		return false
+	}
+	b, ok := l.ids[id]
+	return ok && now.Before(b.Until)
+}
+
+func (l *banList) address(now time.Time, addr netip.Addr) bool {
+	if len(l.prefixes) == 0 {
+		return false
+	}
+	for length := range l.lengths {
+		if length.is4 != addr.Is4() {
+			continue
+		}
+		p, err := addr.WithZone("").Prefix(length.bits)
+		if err != nil {
+			continue
+		}
+		if b, ok := l.prefixes[p]; ok && now.Before(b.Until) {
+			return true
+		}
+	}
+	return false
+}
+
+// prefixLength is a family and a number of bits.
+type prefixLength struct {
+	is4  bool
+	bits int
+}
+
+func lengthOf(p netip.Prefix) prefixLength { return prefixLength{p.Addr().Is4(), p.Bits()} }
+
+// add enters a ban. Of two bans of the same subject the longer one holds.
+func (l *banList) add(now time.Time, b Ban) (Ban, bool) {
+	if l.ids == nil {
+		l.ids, l.prefixes, l.lengths = make(map[enode.ID]Ban), make(map[netip.Prefix]Ban), make(map[prefixLength]int)
+	}
+	if len(l.ids)+len(l.prefixes) >= maxBans {
+		l.expire(now)
+		if len(l.ids)+len(l.prefixes) >= maxBans {
+			l.dropShortest()
+		}
+	}
+	if b.Prefix.IsValid() {
+		b.Prefix = b.Prefix.Masked()
+		old, ok := l.prefixes[b.Prefix]
+		if ok && old.Until.After(b.Until) {
+			return old, false
+		}
+		if !ok {
+			l.lengths[lengthOf(b.Prefix)]++
+		}
+		l.prefixes[b.Prefix] = b
+		return b, true
+	}
+	if old, ok := l.ids[b.ID]; ok && old.Until.After(b.Until) {
+		return old, false
+	}
+	l.ids[b.ID] = b
+	return b, true
+}
+
+// dropShortest makes room.
+func (l *banList) dropShortest() {
+	var first Ban
+	for b := range l.all {
+		if first.Until.IsZero() || b.Until.Before(first.Until) {
+			first = b
+		}
+	}
+	l.remove(first)
+}
+
+func (l *banList) remove(b Ban) bool {
+	if b.Prefix.IsValid() {
+		p := b.Prefix.Masked()
+		if _, ok := l.prefixes[p]; !ok {
+			return false
+		}
+		delete(l.prefixes, p)
+		if k := lengthOf(p); l.lengths[k] == 1 {
+			delete(l.lengths, k)
+		} else {
+			l.lengths[k]--
+		}
+		return true
+	}
+	_, ok := l.ids[b.ID]
+	delete(l.ids, b.ID)
+	return ok
+}
+
+func (l *banList) all(yield func(Ban) bool) {
+	for _, b := range l.ids {
+		if !yield(b) {
+			return
+		}
+	}
+	for _, b := range l.prefixes {
+		if !yield(b) {
+			return
+		}
+	}
+}
+
+// expire removes the bans whose time is up.
+func (l *banList) expire(now time.Time) {
+	var over []Ban
+	for b := range l.all {
+		if !now.Before(b.Until) {
+			over = append(over, b)
+		}
+	}
+	for _, b := range over {
+		l.remove(b)
+	}
+}
+
+// ban bans in a turn: the subject leaves the table, its sessions end, calls to it fail.
+func (n *Node) ban(now time.Time, b Ban) {
+	b, changed := n.bans.add(now, b)
+	if !changed {
+		return
+	}
+	hit := func(id enode.ID, addr netip.Addr) bool {
+		if b.Prefix.IsValid() {
+			return b.Prefix.Contains(addr)
+		}
+		return id == b.ID
+	}
+	var ids []enode.ID
+	for e := range n.table.All() {
+		if hit(e.ID(), e.Addr.Addr()) {
+			ids = append(ids, e.ID())
+		}
+	}
+	for _, id := range ids {
+		n.removeNode(now, id)
+	}
+	if !b.Prefix.IsValid() {
+		n.table.Remove(b.ID) // a replacement
+	}
+	for _, c := range n.calls {
+		if hit(c.peer.ID, c.peer.Addr.Addr()) {
+			n.putOff(func(now time.Time) { n.end(now, c, reply{err: ErrBanned}) })
+		}
+	}
+	n.log.Info("banned", "node", banSubject(b), "reason", b.Reason, "until", b.Until)
+	n.events.publish(Event{Type: Banned, ID: b.ID, Detail: b.Reason})
+	n.store.ban(now, b)
+}
+
+func banSubject(b Ban) string {
+	if b.Prefix.IsValid() {
+		return b.Prefix.String()
+	}
+	return b.ID.String()
+}

@@ -1,0 +1,228 @@
+package core
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/session"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// maxCalls bounds our requests under way.
+const maxCalls = 16_384
+
+// call is a request of ours, from its start until its response, its timeout or its end by the caller.
+type call struct {
+	id       codec.RequestID
+	kind     codec.MessageType // of the request
+	peer     session.Peer
+	node     *enode.Node // nil if the caller had no record
+	request  *session.Request
+	deadline *timer
+	done     func(now time.Time, r reply) // runs in a turn, once
+	nodes    *nodesAnswer                 // of a FINDNODE
+}
+
+// reply is what came of a call.
+type reply struct {
+	err     error
+	pong    codec.Pong
+	nodes   []*enode.Node
+	payload []byte
+	rtt     time.Duration
+}
+
+// target is whom a call goes to.
+type target struct {
+	id   enode.ID
+	addr netip.AddrPort
+	node *enode.Node // nil: no record
+}
+
+// targetOf finds the address to use for a node.
+func (n *Node) targetOf(now time.Time, node *enode.Node) (target, error) {
+	if node == nil || node.ID() == n.self {
+		return target{}, ErrSelf
+	}
+	addr, ok := n.endpointFor(node)
+	if !ok {
+		return target{}, ErrNoAddress
+	}
+	return target{node.ID(), addr, node}, nil
+}
+
+// begin checks whether a call to a target may start.
+func (n *Node) admit(now time.Time, to target) error {
+	switch {
+	case to.id == n.self:
+		return ErrSelf
+	case n.bans.id(now, to.id) || n.bans.address(now, to.addr.Addr()):
+		return ErrBanned
+	case !to.addr.IsValid() || to.addr.Port() == 0 || n.linkTo(to.addr.Addr()) == nil:
+		return ErrNoAddress
+	case len(n.calls) >= maxCalls:
+		return ErrBusy
+	}
+	return nil
+}
+
+// startCall sends a request. done runs in a later part of this turn or in a later turn, never before startCall
+// returns. The result is nil if the call did not start; done gets the reason.
+func (n *Node) startCall(now time.Time, to target, kind codec.MessageType, encode func(codec.RequestID) []byte, done func(time.Time, reply)) *call {
+	refuse := func(err error) *call {
+		n.putOff(func(now time.Time) { done(now, reply{err: err}) })
+		return nil
+	}
+	if err := n.admit(now, to); err != nil {
+		return refuse(err)
+	}
+	id := n.requestID()
+	c := &call{id: id, kind: kind, peer: session.Peer{ID: to.id, Addr: to.addr}, node: to.node, done: done}
+	request, err := n.sessions.Send(now, c.peer, to.node, encode(id))
+	if err != nil {
+		return refuse(err)
+	}
+	request.Owner = c
+	c.request = request
+	c.deadline = n.after(now, n.cfg.ResponseTimeout, func(now time.Time) { n.timeout(now, c) })
+	n.calls[id] = c
+	n.stats.MessagesSent[kind]++
+	n.outage.Asked(now, to.id)
+	n.reach.Contacted(now, to.addr.Addr())
+	return c
+}
+
+// requestID makes an id that no call under way has.
+func (n *Node) requestID() codec.RequestID {
+	for {
+		var b [codec.MaxRequestIDSize]byte
+		for i, v := 0, n.rand.Uint64(); i < len(b); i, v = i+1, v>>8 {
+			b[i] = byte(v)
+		}
+		id, _ := codec.NewRequestID(b[:])
+		if n.calls[id] == nil {
+			return id
+		}
+	}
+}
+
+// drop forgets a call; its response will be unsolicited.
+func (n *Node) drop(now time.Time, c *call) bool {
+	if n.calls[c.id] != c {
+		return false
+	}
+	delete(n.calls, c.id)
+	n.stop(c.deadline)
+	n.sessions.Forget(now, c.request)
+	return true
+}
+
+// end ends a call with its result.
+func (n *Node) end(now time.Time, c *call, r reply) {
+	if n.drop(now, c) {
+		c.done(now, r)
+	}
+}
+
+// timeout ends a call that nobody answered.
+//
+// It counts against the node unless it is our own network that is silent.
+func (n *Node) timeout(now time.Time, c *call) {
+	if c.nodes != nil && c.nodes.packets > 0 {
+		n.finishNodes(now, c) // what came is an answer
+		return
+	}
+	if !n.drop(now, c) {
+		return
+	}
+	n.stats.Timeouts[c.kind]++
+	if n.outage.TimedOut(now, c.peer.ID) {
+		n.failed(now, c)
+	}
+	c.done(now, reply{err: ErrTimeout})
+}
+
+// failed tells the table that a node did not answer.
+//
+// A TALK request may be slow for reasons of its own: the node is only looked at soon.
+func (n *Node) failed(now time.Time, c *call) {
+	e, ok := n.table.Entry(c.peer.ID)
+	if ok && e.Addr != c.peer.Addr {
+		return // it was asked at an address that the table does not count on
+	}
+	if c.kind == codec.TalkReqType {
+		if ok {
+			n.checkNow(now, e)
+		}
+		return
+	}
+	n.failedNode(now, c.peer.ID)
+}
+
+// answered notes a valid response.
+func (n *Node) answered(now time.Time, c *call, rtt time.Duration) {
+	n.outage.Answered(now, c.peer.ID)
+	n.rtt.add(rtt)
+	n.stats.observe(c.kind, rtt)
+	if e, ok := n.table.Entry(c.peer.ID); ok && e.Addr != c.peer.Addr {
+		return
+	}
+	n.seenNode(now, c.peer.ID, rtt)
+}
+
+// await starts a call in a turn and waits for its result.
+func (n *Node) await(ctx context.Context, start func(now time.Time, done func(time.Time, reply)) *call) (reply, error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, err
+	}
+	result := make(chan reply, 1)
+	var c *call
+	if !n.turn(func(now time.Time) {
+		c = start(now, func(_ time.Time, r reply) { result <- r })
+	}) {
+		return reply{}, ErrClosed
+	}
+	select {
+	case r := <-result:
+		return r, r.err
+	case <-ctx.Done():
+		n.turn(func(now time.Time) {
+			if c != nil {
+				n.drop(now, c)
+			}
+		})
+		return reply{}, ctx.Err()
+	}
+}
+
+// rttEstimate is a running mean and deviation of round trips, as TCP keeps them (RFC 6298).
+type rttEstimate struct{ mean, deviation time.Duration }
+
+func (r *rttEstimate) add(d time.Duration) {
+	if r.mean == 0 {
+		r.mean, r.deviation = d, d/2
+		return
+	}
+	diff := r.mean - d
+	if diff < 0 {
+		diff = -diff
+	}
+	r.deviation += (diff - r.deviation) / 4
+	r.mean += (d - r.mean) / 8
+}
+
+// Bounds of what passes for a normal round trip, handshake included.
+const (
+	minPatience = 200 * time.Millisecond
+	maxPatience = 1500 * time.Millisecond
+)
+
+// patience is how long a normal response may take: a handshake is two round trips.
+func (r *rttEstimate) patience() time.Duration {
+	if r.mean == 0 {
+		return 500 * time.Millisecond
+	}
+	return max(minPatience, min(maxPatience, 2*(r.mean+4*r.deviation)))
+}

@@ -1,0 +1,141 @@
+package core
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/session"
+	"github.com/discv5/host/table"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// maxChecks bounds the liveness checks under way.
+const maxChecks = 32
+
+// checkState is the state of revalidation.
+type checkState struct {
+	running  int
+	timer    *timer
+	fetching map[enode.ID]bool // records being asked for
+}
+
+// runChecks starts the liveness checks that are due.
+func (n *Node) runChecks(now time.Time) {
+	n.checksDue = false
+	n.stop(n.checks.timer)
+	n.checks.timer = nil
+	if n.cfg.NoRefresh {
+		return
+	}
+	for n.checks.running < maxChecks {
+		e, wake := n.table.NextCheck(now)
+		if e == nil {
+			if !wake.IsZero() {
+				n.checks.timer = n.after(now, wake.Sub(now), n.runChecks)
+			}
+			return
+		}
+		n.checkNow(now, e)
+	}
+}
+
+// checkNow pings an entry of the table, and fetches its record if the answer says that there is a newer one.
+func (n *Node) checkNow(now time.Time, e *table.Entry) {
+	n.table.CheckStarted(now, e.ID())
+	n.checks.running++
+	n.pingEntry(now, e.Node, e.Addr, func(now time.Time, r reply) {
+		if r.err != ErrTimeout {
+			n.checked()
+			return
+		}
+		// Perhaps the node answers at its other address.
+		other, ok := n.otherEndpoint(e.Node, e.Addr)
+		if !ok {
+			n.checked()
+			return
+		}
+		n.pingEntry(now, e.Node, other, func(now time.Time, r reply) {
+			if r.err == nil {
+				n.moved(now, e.Node, other, r.rtt)
+			}
+			n.checked()
+		})
+	})
+}
+
+func (n *Node) checked() {
+	n.checks.running--
+	n.checksDue = true
+}
+
+func (n *Node) pingEntry(now time.Time, node *enode.Node, addr netip.AddrPort, done func(time.Time, reply)) {
+	n.ping(now, target{node.ID(), addr, node}, func(now time.Time, r reply) {
+		done(now, r)
+		if r.err == nil {
+			n.heardSeq(now, session.Peer{ID: node.ID(), Addr: addr}, r.pong.ENRSeq)
+		}
+	})
+}
+
+func (n *Node) ping(now time.Time, to target, done func(time.Time, reply)) *call {
+	return n.startCall(now, to, codec.PingType, func(id codec.RequestID) []byte {
+		return codec.Ping{RequestID: id, ENRSeq: n.local.node().Seq()}.Append(nil)
+	}, done)
+}
+
+// moved enters a node again that answers at its other address.
+func (n *Node) moved(now time.Time, node *enode.Node, addr netip.AddrPort, rtt time.Duration) {
+	if e, ok := n.table.Entry(node.ID()); ok && (e.Verified || e.Addr == addr) {
+		return
+	}
+	n.removeNode(now, node.ID())
+	if n.enter(now, node, addr).InTable() {
+		n.seenNode(now, node.ID(), rtt)
+	}
+}
+
+// heardSeq compares the sequence number that a node of the table names with the record that we have, and fetches a newer
+// record.
+func (n *Node) heardSeq(now time.Time, from session.Peer, seq uint64) {
+	e, ok := n.table.Entry(from.ID)
+	if !ok || e.Node.Seq() >= seq || n.checks.fetching[from.ID] || len(n.checks.fetching) >= maxChecks || n.cfg.NoRefresh {
+		return
+	}
+	if n.checks.fetching == nil {
+		n.checks.fetching = make(map[enode.ID]bool)
+	}
+	n.checks.fetching[from.ID] = true
+	n.findNode(now, target{from.ID, from.Addr, e.Node}, []uint{0}, func(now time.Time, r reply) {
+		delete(n.checks.fetching, from.ID)
+		for _, node := range r.nodes {
+			n.offer(now, node, netip.AddrPort{}, fromLookup)
+		}
+	})
+}
+
+func (n *Node) findNode(now time.Time, to target, distances []uint, done func(time.Time, reply)) *call {
+	var set codec.Distances
+	for _, d := range distances {
+		set.Add(int(d))
+	}
+	c := n.startCall(now, to, codec.FindNodeType, func(id codec.RequestID) []byte {
+		return codec.FindNode{RequestID: id, Distances: set}.Append(nil)
+	}, done)
+	if c != nil {
+		c.nodes = &nodesAnswer{distances: distances}
+	}
+	return c
+}
+
+// validPacket notes that our network works; nodes that were silent while it did not are asked again.
+func (n *Node) validPacket(now time.Time) {
+	n.outage.ValidPacket(now)
+	for _, id := range n.outage.Recovered() {
+		n.putOff(func(now time.Time) {
+			if e, ok := n.table.Entry(id); ok {
+				n.checkNow(now, e)
+			}
+		})
+	}
+}

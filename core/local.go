@@ -1,0 +1,269 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/discv5/host/core/internal/endpoint"
+	"github.com/discv5/host/core/internal/record"
+	"github.com/discv5/host/core/internal/session"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/ethereum/go-ethereum/rlp"
+)
+
+// Errors of [Node.SetFields].
+var (
+	// ErrFieldOwned says that somebody else set this key before.
+	ErrFieldOwned = record.ErrFieldOwned
+	// ErrFieldReserved says that a key is the node's own.
+	ErrFieldReserved = record.ErrReserved
+	// ErrRecordTooLarge says that the record would exceed 300 bytes.
+	ErrRecordTooLarge = record.ErrTooLarge
+	// ErrRecordNotSaved says that the record file could not be written, so that the change was not made.
+	ErrRecordNotSaved = record.ErrNotSaved
+)
+
+// saveAgain is the pause between attempts to save a record that could not be saved.
+const saveAgain = 30 * time.Second
+
+// localRecord keeps the local record. Changes are signed, saved and published on a goroutine of their own, one after the
+// other; everybody may read what is published.
+type localRecord struct {
+	n         *Node
+	record    *record.Local // owned by keep
+	changes   chan recordChange
+	published atomic.Pointer[publishedRecord]
+
+	// owned by the turn
+	pinned [2]bool             // by family: votes do not change it
+	warned map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
+}
+
+type publishedRecord struct {
+	node   *enode.Node
+	rlp    []byte
+	usage  record.Usage
+	failed error
+}
+
+type recordChange struct {
+	changes []record.Change
+	done    chan<- error // nil if nobody waits
+}
+
+func openLocalRecord(now time.Time, n *Node) (*localRecord, error) {
+	l := &localRecord{n: n, changes: make(chan recordChange, 16), warned: make(map[netip.Addr]bool)}
+	changes := []record.Change{{Owner: record.Operator, Set: make(map[string]any)}}
+	for _, f := range n.cfg.Fields {
+		changes[0].Set[f.ENRKey()] = f
+	}
+	for _, link := range n.links {
+		if !link.local.Addr().IsUnspecified() {
+			family, _ := endpoint.FamilyOf(link.local.Addr())
+			changes = append(changes, record.SetEndpoint(family, link.local))
+		}
+	}
+	for _, at := range n.cfg.Advertise {
+		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+		family, _ := endpoint.FamilyOf(at.Addr())
+		if at.Port() == 0 {
+			if link := n.linkTo(at.Addr()); link != nil {
+				at = netip.AddrPortFrom(at.Addr(), link.local.Port())
+			}
+		}
+		l.pinned[family] = true
+		changes = append(changes, record.SetEndpoint(family, at))
+	}
+	r, report, err := record.Open(now, record.Config{Path: n.cfg.RecordFile, Key: n.cfg.PrivateKey, FreshKey: n.cfg.NewKey || n.cfg.RecordFile == ""}, changes...)
+	if err != nil {
+		return nil, fmt.Errorf("core: local record: %w", err)
+	}
+	if report.Problem != nil {
+		n.log.Warn("record file could not be used, its sequence number starts at the clock", "err", report.Problem)
+	}
+	if report.NotSaved != nil {
+		n.log.Warn("record could not be saved", "err", report.NotSaved)
+	}
+	l.record = r
+	l.publish()
+	return l, nil
+}
+
+// node is the newest published record.
+func (l *localRecord) node() *enode.Node { return l.published.Load().node }
+
+// rlp is its encoding, read-only.
+func (l *localRecord) rlp() []byte { return l.published.Load().rlp }
+
+func (l *localRecord) publish() {
+	node := l.record.Self()
+	b, _ := rlp.EncodeToBytes(node.Record()) // a signed record always encodes
+	l.published.Store(&publishedRecord{node: node, rlp: b, usage: l.record.Usage(), failed: l.record.Degraded()})
+}
+
+// keep carries out changes until the node is closed.
+func (l *localRecord) keep() {
+	again := time.NewTicker(saveAgain)
+	defer again.Stop()
+	for {
+		select {
+		case c := <-l.changes:
+			err := l.update(c.changes)
+			if c.done != nil {
+				c.done <- err
+			} else if err != nil {
+				l.n.log.Warn("record not changed", "err", err)
+			}
+		case <-again.C:
+			if l.record.Degraded() != nil {
+				_ = l.update(nil) // Degraded tells
+			}
+		case <-l.n.done:
+			return
+		}
+	}
+}
+
+func (l *localRecord) update(changes []record.Change) error {
+	node, changed, err := l.record.Update(changes...)
+	l.publish()
+	if changed {
+		l.n.log.Info("record changed", "seq", node.Seq(), "enr", node.String())
+		l.n.turn(func(now time.Time) {
+			l.n.publishEndpoints(now)
+			l.n.events.publish(Event{Type: RecordChanged, ID: node.ID(), Node: node})
+		})
+	}
+	return err
+}
+
+// change carries out a change and waits for it.
+func (l *localRecord) change(ctx context.Context, changes ...record.Change) error {
+	done := make(chan error, 1)
+	select {
+	case l.changes <- recordChange{changes, done}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.n.done:
+		return ErrClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.n.done:
+		return ErrClosed
+	}
+}
+
+// publishEndpoints tells the reachability detector what the record names.
+func (n *Node) publishEndpoints(now time.Time) {
+	v4, v6 := endpoints(n.local.node())
+	n.reach.Advertise(now, endpoint.IPv4, v4.Addr())
+	n.reach.Advertise(now, endpoint.IPv6, v6.Addr())
+}
+
+// vote counts what a peer says our endpoint is, and follows the majority.
+func (n *Node) vote(now time.Time, from session.Peer, seen netip.AddrPort) {
+	if !n.votes.Insert(now, from.ID, from.Addr.Addr(), seen) {
+		return
+	}
+	family, ok := endpoint.FamilyOf(seen.Addr())
+	if !ok {
+		return
+	}
+	winner, votes, ok := n.votes.Majority(now, family)
+	if !ok {
+		return
+	}
+	v4, v6 := endpoints(n.local.node())
+	current := [...]netip.AddrPort{endpoint.IPv4: v4, endpoint.IPv6: v6}[family]
+	port := winner.Port
+	if !winner.PortKnown {
+		if port = current.Port(); port == 0 {
+			if link := n.linkTo(winner.Addr); link != nil {
+				port = link.local.Port()
+			}
+		}
+	}
+	at := netip.AddrPortFrom(winner.Addr, port)
+	if at == current {
+		return
+	}
+	if n.local.pinned[family] || n.cfg.NoAutoUpdate {
+		if !n.local.warned[at.Addr()] && len(n.local.warned) < 64 {
+			n.local.warned[at.Addr()] = true
+			n.log.Warn("peers see another address than the record names", "addr", at, "count", votes, "record", current)
+		}
+		return
+	}
+	select {
+	case n.local.changes <- recordChange{changes: []record.Change{record.SetEndpoint(family, at)}}:
+		n.stats.AutoUpdates++
+		n.log.Info("peers agree on our address", "addr", at, "count", votes)
+		n.events.publish(Event{Type: EndpointChanged, ID: n.self, Addr: at})
+	default: // the next vote comes back to it
+	}
+}
+
+// inboundSeen notes that a peer opened a session with us: if we had not contacted it, strangers reach us.
+func (n *Node) inboundSeen(now time.Time, from netip.AddrPort) {
+	if n.reach.Inbound(now, from.Addr()) {
+		n.events.publish(Event{Type: ReachabilityChanged, ID: n.self, Detail: endpoint.Reachable.String()})
+	}
+}
+
+// Self returns the local record.
+func (n *Node) Self() *enode.Node { return n.local.node() }
+
+// SetFields changes the pairs of the local record that owner has, in one step and with one new sequence number: remove, then set.
+// A key belongs to whoever set it first until it is removed. Values are enr.Entry, rlp.RawValue or anything that RLP
+// encodes. The change is saved before it is published; on any error nothing has changed. Errors: ErrFieldOwned,
+// ErrFieldReserved, ErrRecordTooLarge, ErrRecordNotSaved.
+func (n *Node) SetFields(ctx context.Context, owner string, set map[string]any, remove ...string) error {
+	return n.local.change(ctx, record.Change{Owner: owner, Set: set, Remove: remove})
+}
+
+// SetEntries is SetFields for typed entries of the operator.
+func (n *Node) SetEntries(ctx context.Context, entries ...enr.Entry) error {
+	set := make(map[string]any)
+	for _, e := range entries {
+		set[e.ENRKey()] = e
+	}
+	return n.SetFields(ctx, record.Operator, set)
+}
+
+// RemoveFields removes every pair of an owner.
+func (n *Node) RemoveFields(ctx context.Context, owner string) error {
+	return n.local.change(ctx, record.RemoveOwner(owner))
+}
+
+// SetAdvertised pins the endpoint that the record names for the family of at, as a port mapping found it. Port 0 means
+// the port of the socket.
+func (n *Node) SetAdvertised(ctx context.Context, at netip.AddrPort) error {
+	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	family, ok := endpoint.FamilyOf(at.Addr())
+	if !ok {
+		return ErrNoAddress
+	}
+	if at.Port() == 0 {
+		if link := n.linkTo(at.Addr()); link != nil {
+			at = netip.AddrPortFrom(at.Addr(), link.local.Port())
+		}
+	}
+	if !n.turn(func(time.Time) { n.local.pinned[family] = true }) {
+		return ErrClosed
+	}
+	return n.local.change(ctx, record.SetEndpoint(family, at))
+}
+
+// RecordUsage tells which owner has which field of the local record and how many bytes are left.
+func (n *Node) RecordUsage() record.Usage { return n.local.published.Load().usage }
+
+// RecordError is why the newest record could not be saved, nil when all is well.
+func (n *Node) RecordError() error { return n.local.published.Load().failed }

@@ -1,0 +1,266 @@
+package core
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/limit"
+	"github.com/discv5/host/core/internal/session"
+	"github.com/discv5/host/core/internal/udp"
+	"github.com/discv5/host/table"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// maxReadErrors ends a reader whose socket does nothing but fail.
+const maxReadErrors = 1000
+
+// read takes packets off a socket, a batch a turn, until the node is closed.
+func (n *Node) read(l *link) {
+	var batch udp.ReadBatch
+	failures := 0
+	for {
+		count, err := l.conn.Read(&batch)
+		n.drained.Store(time.Now().UnixNano())
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if failures++; failures >= maxReadErrors {
+				n.log.Error("socket keeps failing, given up", "addr", l.local, "err", err)
+				return
+			}
+			continue
+		}
+		failures = 0
+		n.mu.Lock()
+		if n.closed {
+			n.mu.Unlock()
+			return
+		}
+		now := time.Now()
+		for i := range count {
+			data, from, truncated := batch.At(i)
+			n.receive(now, from, data, truncated)
+		}
+		n.endTurn(now)
+		n.mu.Unlock()
+	}
+}
+
+// receive handles one datagram.
+func (n *Node) receive(now time.Time, from netip.AddrPort, data []byte, truncated bool) {
+	n.stats.PacketsReceived++
+	n.stats.BytesReceived += uint64(len(data))
+	if truncated || !from.IsValid() || from.Port() == 0 {
+		n.stats.Oversized++
+		return
+	}
+	if n.bans.address(now, from.Addr()) {
+		n.stats.BannedPackets++
+		return
+	}
+	n.apply(now, n.sessions.HandlePacket(now, from, data))
+}
+
+// apply does what a step of the session machine led to.
+func (n *Node) apply(now time.Time, r session.Result) {
+	if r.Evicted != nil {
+		n.events.publish(Event{Type: SessionDown, ID: r.Evicted.Peer.ID, Addr: r.Evicted.Peer.Addr})
+	}
+	switch {
+	case r.Job != nil:
+		n.handshakeJob(now, r.Job)
+	case r.Failed != nil:
+		if c, ok := r.Failed.Owner.(*call); ok {
+			n.end(now, c, reply{err: r.Err})
+		}
+	case r.Message != nil:
+		n.messageArrived(now, r)
+	}
+}
+
+// handshakeJob gives the elliptic-curve part of a handshake to a worker.
+func (n *Node) handshakeJob(now time.Time, j *session.Job) {
+	finish := func(now time.Time) { n.apply(now, n.sessions.Finish(now, j)) }
+	if !n.offload(j.Ours(), j.Run, finish) {
+		n.sessions.Abandon(now, j)
+		n.stats.JobsDropped++
+	}
+}
+
+// messageArrived handles a message that a session authenticated.
+func (n *Node) messageArrived(now time.Time, r session.Result) {
+	if n.bans.id(now, r.Peer.ID) {
+		n.stats.BannedPackets++
+		return
+	}
+	n.validPacket(now)
+	if r.Established {
+		n.established(now, r)
+	}
+	kind, body, err := codec.SplitMessage(r.Message)
+	if err != nil {
+		n.stats.InvalidMessages++
+		return
+	}
+	n.stats.MessagesReceived[min(kind, UnknownMessageType)]++
+	switch kind {
+	case codec.PongType, codec.NodesType, codec.TalkRespType:
+		n.response(now, r.Peer, kind, body)
+		return
+	}
+	if !r.Session.Requests.Allow(now, n.limits.cfg.Session) {
+		n.stats.SessionLimited++
+		return
+	}
+	ok := true
+	switch kind {
+	case codec.PingType:
+		ok = n.handlePing(now, r.Session, body)
+	case codec.FindNodeType:
+		ok = n.handleFindNode(now, r.Session, body)
+	case codec.TalkReqType:
+		ok = n.handleTalkReq(now, r.Session, body)
+	default:
+		n.handleUnknown(r.Session, kind, body)
+	}
+	if !ok {
+		n.stats.InvalidMessages++
+	}
+}
+
+// established handles the news that a peer opened a session.
+//
+// The record in a handshake is a candidate for the table only if it names the endpoint that the packet came from.
+func (n *Node) established(now time.Time, r session.Result) {
+	n.events.publish(Event{Type: SessionUp, ID: r.Peer.ID, Addr: r.Peer.Addr, Node: r.Session.Node})
+	n.inboundSeen(now, r.Peer.Addr)
+	if r.Record == nil || !hasEndpoint(r.Record, r.Peer.Addr) {
+		return
+	}
+	n.offer(now, r.Record, r.Peer.Addr, fromHandshake)
+}
+
+// reply sends a message over the session that a request came by.
+func (n *Node) reply(s *session.Session, kind codec.MessageType, message []byte) {
+	if n.sessions.Reply(s, message) {
+		n.stats.MessagesSent[kind]++
+	} else {
+		n.stats.SendDropped++
+	}
+}
+
+func (n *Node) handlePing(now time.Time, s *session.Session, body []byte) bool {
+	ping, err := codec.ParsePing(body)
+	if err != nil {
+		return false
+	}
+	pong := codec.Pong{RequestID: ping.RequestID, ENRSeq: n.local.node().Seq(), Recipient: s.Peer.Addr}
+	n.reply(s, codec.PongType, pong.Append(n.message[:0]))
+	n.heardSeq(now, s.Peer, ping.ENRSeq)
+	return true
+}
+
+// handleFindNode answers with records from the table at the distances asked for.
+//
+// Only nodes that proved to be alive are handed on, never the asker itself, and no LAN address to the outside.
+func (n *Node) handleFindNode(now time.Time, s *session.Session, body []byte) bool {
+	request, err := codec.ParseFindNode(body)
+	if err != nil {
+		return false
+	}
+	records := n.answer.records[:0]
+	rest := n.answer.distances[:0]
+	for i := range request.Distances.Len() {
+		if d := request.Distances.At(i); d == 0 {
+			records = append(records, n.local.rlp())
+		} else {
+			rest = append(rest, uint(d))
+		}
+	}
+	if len(rest) > 0 {
+		from, id := s.Peer.Addr.Addr(), s.Peer.ID
+		entries := n.table.AtDistances(n.answer.entries[:0], rest, maxAnswerRecords-len(records), func(e *table.Entry) bool {
+			return e.Verified && e.Node.ID() != id && relayable(e.Addr.Addr(), from) && n.filters.serves(now, e.Node)
+		})
+		for _, e := range entries {
+			records = append(records, e.Record)
+		}
+		n.answer.entries = entries[:0]
+	}
+	n.sendNodes(s, request.RequestID, records)
+	n.answer.records, n.answer.distances = records[:0], rest[:0]
+	return true
+}
+
+// answer is scratch space for NODES answers.
+type answer struct {
+	records   [][]byte
+	distances []uint
+	entries   []*table.Entry
+}
+
+// sendNodes sends records in as few packets as they fit in, every packet with the same total.
+func (n *Node) sendNodes(s *session.Session, id codec.RequestID, records [][]byte) {
+	total := 0
+	for rest := records; ; {
+		rest = rest[codec.FitNodes(id, rest):]
+		total++
+		if len(rest) == 0 {
+			break
+		}
+	}
+	for range total {
+		fit := codec.FitNodes(id, records)
+		n.reply(s, codec.NodesType, codec.AppendNodes(n.message[:0], id, total, records[:fit]))
+		records = records[fit:]
+	}
+}
+
+// relayable tells whether an address may be told to a node at another one: LAN addresses stay in the LAN, loopback
+// addresses on the machine. The same rule says whose word about an address is taken.
+func relayable(addr, to netip.Addr) bool {
+	addr, to = addr.Unmap(), to.Unmap()
+	switch {
+	case !addr.IsValid(), addr.IsUnspecified(), addr.IsMulticast(), addr == broadcast:
+		return false
+	case addr.IsLoopback():
+		return to.IsLoopback()
+	case addr.IsPrivate(), addr.IsLinkLocalUnicast():
+		return limit.Exempt(to)
+	}
+	return true
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// hasEndpoint tells whether a record names addr as one of its UDP endpoints.
+func hasEndpoint(node *enode.Node, addr netip.AddrPort) bool {
+	v4, v6 := endpoints(node)
+	return addr.IsValid() && (addr == v4 || addr == v6)
+}
+
+// inboundLimits implements session.Limits.
+type inboundLimits struct {
+	cfg        Limits
+	sources    *limit.Sources
+	challenges limit.Bucket
+	handshakes limit.Bucket
+}
+
+// AllowChallenge implements session.Limits.
+func (l *inboundLimits) AllowChallenge(now time.Time, from netip.Addr) bool {
+	return l.allowSource(now, from) && l.challenges.Allow(now, l.cfg.Challenges)
+}
+
+// AllowHandshake implements session.Limits.
+func (l *inboundLimits) AllowHandshake(now time.Time, from netip.Addr) bool {
+	return l.allowSource(now, from) && l.handshakes.Allow(now, l.cfg.Handshakes)
+}
+
+func (l *inboundLimits) allowSource(now time.Time, from netip.Addr) bool {
+	return limit.Exempt(from) || l.sources.Allow(now, from, l.cfg.Source)
+}
