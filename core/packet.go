@@ -112,7 +112,7 @@ func (n *Node) messageArrived(now time.Time, r session.Result) {
 		n.response(now, r.Peer, kind, body)
 		return
 	}
-	if !r.Session.Requests.Allow(now, n.limits.cfg.Session) {
+	if !limit.Exempt(r.Peer.Addr.Addr()) && !r.Session.Requests.Allow(now, n.limits.cfg.Session) {
 		n.stats.SessionLimited++
 		return
 	}
@@ -253,14 +253,14 @@ type inboundLimits struct {
 
 // AllowChallenge implements session.Limits.
 func (l *inboundLimits) AllowChallenge(now time.Time, from netip.Addr) bool {
-	return l.allowSource(now, from) && l.challenges.Allow(now, l.cfg.Challenges)
+	return l.allow(now, from, &l.challenges, l.cfg.Challenges)
 }
 
 // AllowHandshake implements session.Limits.
 func (l *inboundLimits) AllowHandshake(now time.Time, from netip.Addr) bool {
-	return l.allowSource(now, from) && l.handshakes.Allow(now, l.cfg.Handshakes)
+	return l.allow(now, from, &l.handshakes, l.cfg.Handshakes)
 }
 
-func (l *inboundLimits) allowSource(now time.Time, from netip.Addr) bool {
-	return limit.Exempt(from) || l.sources.Allow(now, from, l.cfg.Source)
+func (l *inboundLimits) allow(now time.Time, from netip.Addr, total *limit.Bucket, rate Rate) bool {
+	return limit.Exempt(from) || l.sources.Allow(now, from, l.cfg.Source) && total.Allow(now, rate)
 }
