@@ -120,20 +120,28 @@ func BenchmarkSeen(b *testing.B) {
 func TestQueriesDoNotAllocate(t *testing.T) {
 	f := sized(t, 1000)
 	dst := make([]*Entry, 0, 16)
-	target := RandomID(f.rng)
+	target, member := RandomID(f.rng), f.all[500].ID()
 	distances := []uint{256, 255, 254}
-	for name, query := range map[string]func(){
-		"Closest":     func() { dst = f.Closest(dst[:0], target, 16, isVerified) },
-		"AtDistances": func() { dst = f.AtDistances(dst[:0], distances, 16, isVerified) },
-		"Random":      func() { dst = f.Random(dst[:0], 16, isVerified) },
-		"NextCheck":   func() { f.NextCheck(f.now) },
-		"Seen":        func() { f.Seen(f.now, target, 0) },
+	for _, query := range []struct {
+		name string
+		run  func() []*Entry
+	}{
+		{"Closest", func() []*Entry { return f.Closest(dst, target, 16, isVerified) }},
+		{"AtDistances", func() []*Entry { return f.AtDistances(dst, distances, 16, isVerified) }},
+		{"Random", func() []*Entry { return f.Random(dst, 16, isVerified) }},
 	} {
-		if n := testing.AllocsPerRun(100, query); n != 0 {
-			t.Errorf("%s allocates %v objects", name, n)
+		if n := testing.AllocsPerRun(100, func() { query.run() }); n != 0 {
+			t.Errorf("%s allocates %v objects", query.name, n)
 		}
-		if len(dst) != 16 {
-			t.Errorf("%s found %d", name, len(dst))
+		if n := len(query.run()); n != 16 {
+			t.Errorf("%s found %d", query.name, n)
 		}
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		f.pass(checkPause)
+		f.Seen(f.now, member, 0)
+		f.NextCheck(f.now)
+	}); n != 0 {
+		t.Errorf("Seen and NextCheck allocate %v objects", n)
 	}
 }

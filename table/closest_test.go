@@ -80,7 +80,7 @@ func TestClosestIsExact(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int{0, 1, 10, 100, 1000} {
 				f := populated(t, tt.cfg, n)
-				for i := range 50 {
+				for i := range 15 {
 					target := RandomID(f.rng)
 					switch {
 					case i%5 == 0:

@@ -115,19 +115,31 @@ func compare(a, b *contact) int {
 	return bytes.Compare(a.id[:], b.id[:])
 }
 
-// window returns the contacts that are worth asking: of a lookup the K closest that have not dropped out, of a query the
-// first K. Contacts that dropped out may be among them.
-func (l *Lookup) window() []*contact {
+// window returns the contacts worth asking, and how many of them, from the front, the result depends on. In a query both
+// are the first K met. In a lookup the result depends on the K closest that have not dropped out; for each of them that is
+// silent one more is worth asking, up to alpha more, so that the next ones are not found dead one after the other at the
+// very end. Contacts that dropped out may be among them.
+func (l *Lookup) window() (worth []*contact, core int) {
 	if l.cfg.Query {
-		return l.contacts[:min(l.cfg.K, len(l.contacts))]
+		n := min(l.cfg.K, len(l.contacts))
+		return l.contacts[:n], n
 	}
-	n := 0
+	n, limit, more := 0, l.cfg.K, l.cfg.Alpha
+	core = len(l.contacts)
 	for i, c := range l.contacts {
-		if !c.out() {
-			if n++; n == l.cfg.K {
-				return l.contacts[:i+1]
-			}
+		if c.out() {
+			continue
+		}
+		if c.state == silent && more > 0 {
+			more--
+			limit++
+		}
+		if n++; n == l.cfg.K {
+			core = i + 1
+		}
+		if n >= limit {
+			return l.contacts[:i+1], core
 		}
 	}
-	return l.contacts
+	return l.contacts, core
 }

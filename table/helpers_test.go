@@ -44,7 +44,10 @@ type fixture struct {
 
 func newFixture(t testing.TB, cfg Config) *fixture {
 	t.Helper()
-	f := &fixture{t: t, now: start, rng: newRand(t)}
+	f := &fixture{t: t, now: start, rng: cfg.Rand}
+	if f.rng == nil {
+		f.rng = newRand(t)
+	}
 	if cfg.Self == (enode.ID{}) {
 		cfg.Self = RandomID(f.rng)
 	}

@@ -65,8 +65,10 @@ type Ask struct {
 //
 // A lookup ends when the K closest nodes that have not failed were all asked and nothing is awaited that could change
 // the result. A node that stays silent is waited for, because its answer may bring closer ones and its failure makes
-// room for another; after four times Patience it counts as failed, if anybody has answered by then. Its answer is used
-// if it comes before the end.
+// room for another, which is asked meanwhile; after four times Patience it counts as failed, if anybody has answered by
+// then. Its answer is used if it comes before the end.
+//
+// It ends for any answers, provided that every Ask is reported on, or that Patience is not negative and one is answered.
 type Lookup struct {
 	cfg      LookupConfig
 	contacts []*contact // of a lookup by distance, of a query as met
@@ -117,10 +119,11 @@ func (l *Lookup) Next(now time.Time) (asks []Ask, wake time.Time, done bool) {
 		}
 	}
 	open := false // Somebody silent may still matter.
-	for _, c := range l.window() {
+	worth, core := l.window()
+	for i, c := range worth {
 		switch {
 		case c.state == silent:
-			open = true
+			open = open || i < core
 		case c.state == met && busy < l.cfg.Alpha && l.asked < l.cfg.MaxAsked:
 			l.set(c, asked)
 			c.since = now

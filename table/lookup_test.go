@@ -289,15 +289,33 @@ func TestLookupGivesUpOnTheSilent(t *testing.T) {
 	s.step("10", "20")
 	s.answer("20")
 	s.pass(time.Second)
+	s.step("30") // In case 10 is dead.
+	s.answer("30")
 	_, wake, done := s.Next(s.now)
 	if done || wake.Sub(s.now) != 3*time.Second {
 		t.Fatalf("done %v, wake in %v", done, wake.Sub(s.now))
 	}
+	s.result("10", "20")
 	s.pass(3 * time.Second)
-	s.step("30") // It counts as failed.
-	s.answer("30")
-	s.end()
+	s.end() // It counts as failed.
 	s.result("20", "30")
+}
+
+func TestLookupAsksAtMostAlphaMore(t *testing.T) {
+	s := newScript(t, LookupConfig{K: 4, Alpha: 2, Patience: time.Second}, "10", "20", "30", "40", "50", "60", "70", "80")
+	s.step("10", "20")
+	s.pass(time.Second)
+	s.step("30", "40")
+	s.pass(time.Second)
+	s.step("50", "60")
+	s.pass(time.Second)
+	s.step()
+	s.answer("10")
+	s.answer("20")
+	s.answer("30")
+	s.answer("40")
+	s.end() // 50 and 60 were asked in vain.
+	s.result("10", "20", "30", "40")
 }
 
 func TestLookupTakesBackTheGivenUp(t *testing.T) {

@@ -33,21 +33,25 @@ type modelNode struct {
 	checking         bool
 }
 
-func bitString(id enode.ID) (s string) {
-	for _, b := range id {
-		s += fmt.Sprintf("%08b", b)
+// bit returns bit i of an id as a digit.
+func bit(id enode.ID, i int) byte { return '0' + id[i/8]>>(7-i%8)&1 }
+
+func (b *modelBucket) covers(id enode.ID) bool {
+	for i := range b.bits {
+		if bit(id, i) != b.bits[i] {
+			return false
+		}
 	}
-	return s
+	return true
 }
 
 func (m *model) bucket(id enode.ID) *modelBucket {
-	s := bitString(id)
 	for _, b := range m.buckets {
-		if s[:len(b.bits)] == b.bits {
+		if b.covers(id) {
 			return b
 		}
 	}
-	panic("no bucket covers " + s)
+	panic("no bucket covers " + id.String())
 }
 
 func indexOf(list []*modelNode, id enode.ID) int {
@@ -125,12 +129,11 @@ func (m *model) add(c Candidate) Result {
 	if !m.fits(nil, c.Addr) {
 		return AddressLimit
 	}
-	self := bitString(m.cfg.Self)
-	for len(b.entries) == m.cfg.BucketSize && (self[:len(b.bits)] == b.bits || len(b.bits)%m.cfg.BitsPerHop != 0) {
+	for len(b.entries) == m.cfg.BucketSize && (b.covers(m.cfg.Self) || len(b.bits)%m.cfg.BitsPerHop != 0) {
 		zero, one := &modelBucket{bits: b.bits + "0"}, &modelBucket{bits: b.bits + "1"}
 		for _, e := range b.entries {
 			half := zero
-			if bitString(e.id)[len(b.bits)] == '1' {
+			if bit(e.id, len(b.bits)) == '1' {
 				half = one
 			}
 			half.entries = append(half.entries, e)
@@ -310,17 +313,18 @@ func modelConfig(which byte) Config {
 	return Config{
 		Self: id("2a01"), BitsPerHop: 1 + int(which&3), BucketSize: 1 + int(which>>2&3), Replacements: 1 + int(which>>4&3),
 		Limits: Limits{Bucket: 1 + int(which>>6&1), Table: 2 + int(which>>7)},
-	}.withDefaults()
+	}
 }
 
 func TestAgainstModel(t *testing.T) {
+	r := newRand(t)
 	for round := range 60 {
 		cfg := modelConfig(byte(round * 37))
+		cfg.Rand = r
 		f := newFixture(t, cfg)
-		f.t = t
 		m := &model{cfg: cfg, buckets: []*modelBucket{{}}}
 		for range 600 {
-			w := f.rng.Uint32()
+			w := r.Uint32()
 			perform(t, f, m, byte(w), byte(w>>8), byte(w>>16))
 			m.compare(t, f.Table)
 			checkInvariants(t, f.Table)
@@ -364,6 +368,7 @@ func FuzzTable(f *testing.F) {
 			return
 		}
 		cfg := modelConfig(ops[0])
+		cfg.Rand = rand.New(rand.NewPCG(1, 2))
 		fx := newFixture(t, cfg)
 		m := &model{cfg: cfg, buckets: []*modelBucket{{}}}
 		for ops = ops[1:]; len(ops) >= 3; ops = ops[3:] {
