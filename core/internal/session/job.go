@@ -139,11 +139,16 @@ func (m *Machine) Abandon(now time.Time, j *Job) {
 }
 
 // Finish takes back a job that was run.
-func (m *Machine) Finish(now time.Time, j *Job) Result {
+func (m *Machine) Finish(now time.Time, j *Job) (r Result) {
 	if j.kind == accept {
-		return m.accepted(now, j)
+		r = m.accepted(now, j)
+	} else {
+		r = m.initiated(now, j)
 	}
-	return m.initiated(now, j)
+	if r.Drop != 0 {
+		m.stats.Drops[r.Drop]++
+	}
+	return r
 }
 
 // initiated sends the handshake packet, with the request in it where it fits.
