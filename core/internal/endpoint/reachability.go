@@ -15,6 +15,8 @@ const (
 	ContactLife = 5 * time.Minute
 	// MaxContacts is how many contacts are held per family.
 	MaxContacts = 16384
+	// contactRefresh is how exactly the time of the last exchange is kept, so that most packets change nothing.
+	contactRefresh = time.Second
 	// ReachableFor is how long one proof holds.
 	ReachableFor = 30 * time.Minute
 	// UnreachableAfter is how long an endpoint must have been advertised, and traffic must have come in, before
@@ -120,7 +122,9 @@ func (r *Reachability) Inbound(now time.Time, addr netip.Addr) (proof bool) {
 	f, source := &r.reach[family], limit.SourceOf(addr)
 	at, known := f.contacts.Peek(source)
 	known = known && now.Sub(at) <= ContactLife
-	f.contact(now, source)
+	if !known || now.Sub(at) > contactRefresh {
+		f.contact(now, source)
+	}
 	if !f.advertised.IsValid() || limit.Exempt(addr) && !limit.Exempt(f.advertised) {
 		return false
 	}

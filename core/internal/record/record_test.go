@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -367,23 +368,31 @@ func TestBadKey(t *testing.T) {
 
 func TestSelfIsForEverybody(t *testing.T) {
 	l, done := fresh(t), make(chan struct{})
-	go func() {
-		defer close(done)
-		for last := uint64(0); last < 50; {
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for last := uint64(0); ; {
 			seq := l.Self().Seq()
 			if seq < last {
 				t.Errorf("seq went from %d to %d", last, seq)
-				return
 			}
 			last = seq
+			select {
+			case <-done:
+				return
+			default:
+			}
 		}
-	}()
+	})
 	for i := range 60 {
 		if _, _, err := l.Update(set("k", uint16(i))); err != nil {
 			t.Error(err)
 		}
 	}
-	<-done
+	close(done)
+	reader.Wait()
+	if got := l.Self().Seq(); got != 61 {
+		t.Errorf("seq %d after 60 updates", got)
+	}
 }
 
 // writeFile puts text where a record should be.
