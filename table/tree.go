@@ -42,9 +42,9 @@ func (t *Table) leaf(k *key) *branch {
 func (t *Table) bucketOf(k *key) *bucket { return t.leaf(k).bucket }
 
 // splits reports whether a bucket divides when it is full: always on the way to Self, elsewhere until its depth is a
-// multiple of the bits per hop.
+// multiple of the bits per hop. It ends at MaxDistance at the latest: such a bucket covers one id, and is full only with it.
 func (t *Table) splits(b *bucket) bool {
-	return b.depth < MaxDistance && (b.local || b.depth%t.cfg.BitsPerHop != 0)
+	return b.local || b.depth%t.cfg.BitsPerHop != 0
 }
 
 // split turns a leaf into a fork. A bucket that may split never has replacements, so only entries are dealt out.
