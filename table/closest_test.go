@@ -132,8 +132,8 @@ func TestClosestAppends(t *testing.T) {
 
 func TestClosestWithPredicate(t *testing.T) {
 	f := populated(t, Config{Distance: ringDistance, LogDistance: ringLogDistance}, 10)
-	if got := f.Closest(nil, f.Self(), 10, nil); len(got) != 10 {
-		t.Errorf("without predicate: %d of 10", len(got))
+	if got := f.Closest(nil, f.Self(), 10, nil); len(got) != f.Len() { // Two of the ids may be the same.
+		t.Errorf("without predicate: %d of %d", len(got), f.Len())
 	}
 	one := f.all[0]
 	got := f.Closest(nil, f.Self(), 10, func(e *Entry) bool { return e == one })
