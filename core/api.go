@@ -419,15 +419,14 @@ type EndpointInfo struct {
 // Endpoints tells what the record names, whether strangers reach us there, and how peers see us.
 func (n *Node) Endpoints() (all []EndpointInfo) {
 	n.turn(func(now time.Time) {
-		v4, v6 := endpoints(n.local.node())
-		for family, published := range map[endpoint.Family]netip.AddrPort{endpoint.IPv4: v4, endpoint.IPv6: v6} {
+		for i, published := range n.local.published.Load().endpoints {
+			family := endpoint.Family(i)
 			all = append(all, EndpointInfo{
 				Family: family.String(), Published: published, Pinned: n.local.pinned[family],
 				Reachable: n.reach.State(now, family).String(), Votes: n.votes.Tally(now, family),
 			})
 		}
 	})
-	slices.SortFunc(all, func(a, b EndpointInfo) int { return cmp.Compare(a.Family, b.Family) })
 	return all
 }
 

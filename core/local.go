@@ -30,6 +30,9 @@ var (
 // saveAgain is the pause between attempts to save a record that could not be saved.
 const saveAgain = 30 * time.Second
 
+// countPause is how often the votes about our endpoint are counted at most: a count looks at all of them.
+const countPause = time.Second
+
 // localRecord keeps the local record. Changes are signed, saved and published on a goroutine of their own, one after the
 // other; everybody may read what is published.
 type localRecord struct {
@@ -39,15 +42,17 @@ type localRecord struct {
 	published atomic.Pointer[publishedRecord]
 
 	// owned by the turn
-	pinned [2]bool             // by family: votes do not change it
-	warned map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
+	pinned  [2]bool             // by family: votes do not change it
+	counted [2]time.Time        // by family: when the votes were last counted
+	warned  map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
 }
 
 type publishedRecord struct {
-	node   *enode.Node
-	rlp    []byte
-	usage  record.Usage
-	failed error
+	node      *enode.Node
+	rlp       []byte
+	endpoints [2]netip.AddrPort // by family
+	usage     record.Usage
+	failed    error
 }
 
 type recordChange struct {
@@ -102,7 +107,11 @@ func (l *localRecord) rlp() []byte { return l.published.Load().rlp }
 func (l *localRecord) publish() {
 	node := l.record.Self()
 	b, _ := rlp.EncodeToBytes(node.Record()) // a signed record always encodes
-	l.published.Store(&publishedRecord{node: node, rlp: b, usage: l.record.Usage(), failed: l.record.Degraded()})
+	v4, v6 := endpoints(node)
+	l.published.Store(&publishedRecord{
+		node: node, rlp: b, endpoints: [2]netip.AddrPort{endpoint.IPv4: v4, endpoint.IPv6: v6},
+		usage: l.record.Usage(), failed: l.record.Degraded(),
+	})
 }
 
 // keep carries out changes until the node is closed.
@@ -163,9 +172,9 @@ func (l *localRecord) change(ctx context.Context, changes ...record.Change) erro
 
 // publishEndpoints tells the reachability detector what the record names.
 func (n *Node) publishEndpoints(now time.Time) {
-	v4, v6 := endpoints(n.local.node())
-	n.reach.Advertise(now, endpoint.IPv4, v4.Addr())
-	n.reach.Advertise(now, endpoint.IPv6, v6.Addr())
+	for family, at := range n.local.published.Load().endpoints {
+		n.reach.Advertise(now, endpoint.Family(family), at.Addr())
+	}
 }
 
 // vote counts what a peer says our endpoint is, and follows the majority.
@@ -177,12 +186,15 @@ func (n *Node) vote(now time.Time, from session.Peer, seen netip.AddrPort) {
 	if !ok {
 		return
 	}
+	current := n.local.published.Load().endpoints[family]
+	if seen == current || now.Sub(n.local.counted[family]) < countPause {
+		return // nothing can change, or it changes a moment later
+	}
+	n.local.counted[family] = now
 	winner, votes, ok := n.votes.Majority(now, family)
 	if !ok {
 		return
 	}
-	v4, v6 := endpoints(n.local.node())
-	current := [...]netip.AddrPort{endpoint.IPv4: v4, endpoint.IPv6: v6}[family]
 	port := winner.Port
 	if !winner.PortKnown {
 		if port = current.Port(); port == 0 {
