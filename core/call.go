@@ -140,6 +140,8 @@ func (n *Node) timeout(now time.Time, c *call) {
 	n.stats.Timeouts[c.kind]++
 	if n.outage.TimedOut(now, c.peer.ID) {
 		n.failed(now, c)
+	} else {
+		n.askAgain(now)
 	}
 	c.done(now, reply{err: ErrTimeout})
 }

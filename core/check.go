@@ -131,6 +131,11 @@ func (n *Node) findNode(now time.Time, to target, distances []uint, done func(ti
 // validPacket notes that our network works; nodes that were silent while it did not are asked again.
 func (n *Node) validPacket(now time.Time) {
 	n.outage.ValidPacket(now)
+	n.askAgain(now)
+}
+
+// askAgain looks at the nodes that were silent while our own network was, once it works again.
+func (n *Node) askAgain(now time.Time) {
 	for _, id := range n.outage.Recovered() {
 		n.putOff(func(now time.Time) {
 			if e, ok := n.table.Entry(id); ok {

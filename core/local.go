@@ -66,10 +66,20 @@ func openLocalRecord(now time.Time, n *Node) (*localRecord, error) {
 	for _, f := range n.cfg.Fields {
 		changes[0].Set[f.ENRKey()] = f
 	}
+	var previous [2]netip.AddrPort
+	if n.cfg.RecordFile != "" {
+		if node, err := record.Read(n.cfg.RecordFile); err == nil {
+			previous[endpoint.IPv4], previous[endpoint.IPv6] = endpoints(node)
+		}
+	}
 	for _, link := range n.links {
-		if !link.local.Addr().IsUnspecified() {
-			family, _ := endpoint.FamilyOf(link.local.Addr())
-			changes = append(changes, record.SetEndpoint(family, link.local))
+		family, _ := endpoint.FamilyOf(link.local.Addr())
+		at := link.local
+		if at.Addr().IsUnspecified() {
+			at = previous[family] // what peers or a mapping said last time, until they say otherwise
+		}
+		if at.IsValid() {
+			changes = append(changes, record.SetEndpoint(family, at))
 		}
 	}
 	for _, at := range n.cfg.Advertise {
