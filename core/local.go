@@ -67,7 +67,7 @@ func openLocalRecord(now time.Time, n *Node) (*localRecord, error) {
 		changes[0].Set[f.ENRKey()] = f
 	}
 	var previous [2]netip.AddrPort
-	if n.cfg.RecordFile != "" {
+	if n.cfg.RecordFile != "" && !n.cfg.NoAutoUpdate {
 		if node, err := record.Read(n.cfg.RecordFile); err == nil {
 			previous[endpoint.IPv4], previous[endpoint.IPv6] = endpoints(node)
 		}
