@@ -182,11 +182,16 @@ func (n *Node) lookup(ctx context.Context, cfg table.LookupConfig, options []Loo
 	for _, o := range options {
 		o(&cfg)
 	}
-	return n.runQuery(ctx, cfg)
+	var found []*enode.Node
+	if err := n.runQuery(ctx, cfg, func(l *table.Lookup) { found = l.Result() }); err != nil {
+		return nil, err
+	}
+	return n.deliver(ctx, found), nil
 }
 
 // Resolve finds the newest record of a node: it asks the node itself if it is known, and looks it up if it does not answer or
-// is unknown. The newest of what is found and what was known wins. ErrNotFound says that there is none.
+// is unknown. The newest of what is found and what was known wins. ErrNotFound says that there is none, or that a filter of
+// the deliver stage rejects it.
 func (n *Node) Resolve(ctx context.Context, id enode.ID) (*enode.Node, error) {
 	if id == n.self {
 		return n.Self(), nil
@@ -207,10 +212,12 @@ func (n *Node) Resolve(ctx context.Context, id enode.ID) (*enode.Node, error) {
 	if len(found) > 0 && found[0].ID() == id {
 		known = newest(known, found[0])
 	}
-	if known == nil {
-		return nil, fmt.Errorf("%w: %v", ErrNotFound, id)
+	if known != nil {
+		if delivered := n.deliver(ctx, []*enode.Node{known}); len(delivered) > 0 {
+			return delivered[0], nil
+		}
 	}
-	return known, nil
+	return nil, fmt.Errorf("%w: %v", ErrNotFound, id)
 }
 
 // newest returns the record with the higher sequence number; a may be nil.
@@ -271,29 +278,31 @@ func (n *Node) Len() (nodes, verified int) {
 	return nodes, verified
 }
 
-// Closest returns the k nodes of the table closest to id, closest first.
+// Closest returns the k nodes of the table closest to id, closest first. Like AtDistances and Random it leaves out nodes
+// that a filter of the deliver stage rejects or has not decided about yet.
 func (n *Node) Closest(id enode.ID, k int, verifiedOnly bool) []*enode.Node {
-	return n.pick(func() []*table.Entry {
-		return n.table.Closest(nil, id, k, func(e *table.Entry) bool { return e.Verified || !verifiedOnly })
+	return n.pick(func(pass func(*table.Entry) bool) []*table.Entry {
+		return n.table.Closest(nil, id, k, func(e *table.Entry) bool { return (e.Verified || !verifiedOnly) && pass(e) })
 	})
 }
 
 // AtDistances returns up to k nodes of the table at the given log distances.
 func (n *Node) AtDistances(distances []uint, k int) []*enode.Node {
-	return n.pick(func() []*table.Entry { return n.table.AtDistances(nil, distances, k, nil) })
+	return n.pick(func(pass func(*table.Entry) bool) []*table.Entry { return n.table.AtDistances(nil, distances, k, pass) })
 }
 
 // Random returns up to count different nodes of the table that match; a nil predicate matches all. The predicate must not
 // block nor call the node.
 func (n *Node) Random(count int, match func(*enode.Node) bool) []*enode.Node {
-	return n.pick(func() []*table.Entry {
-		return n.table.Random(nil, count, func(e *table.Entry) bool { return match == nil || match(e.Node) })
+	return n.pick(func(pass func(*table.Entry) bool) []*table.Entry {
+		return n.table.Random(nil, count, func(e *table.Entry) bool { return (match == nil || match(e.Node)) && pass(e) })
 	})
 }
 
-func (n *Node) pick(choose func() []*table.Entry) (nodes []*enode.Node) {
-	n.turn(func(time.Time) {
-		for _, e := range choose() {
+// pick returns nodes of the table that may be handed out.
+func (n *Node) pick(choose func(pass func(*table.Entry) bool) []*table.Entry) (nodes []*enode.Node) {
+	n.turn(func(now time.Time) {
+		for _, e := range choose(func(e *table.Entry) bool { return n.filters.passes(now, StageDeliver, e.Node) }) {
 			nodes = append(nodes, e.Node)
 		}
 	})

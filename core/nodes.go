@@ -112,7 +112,7 @@ func (n *Node) offer(now time.Time, node *enode.Node, addr netip.AddrPort, from 
 	if n.bans.id(now, id) || n.bans.address(now, addr.Addr()) {
 		return table.NoAddress
 	}
-	if !n.isBootnode(id) && !n.filters.admits(now, node, addr) {
+	if !n.filters.admits(now, node, addr) {
 		return table.NoAddress
 	}
 	return n.enter(now, node, addr)
@@ -133,6 +133,10 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	case table.Updated:
 		n.events.publish(Event{Type: NodeUpdated, ID: id, Addr: addr, Node: node})
 		n.store.record(now, node)
+	case table.AddressLimit:
+		if n.isBootnode(id) {
+			n.log.Debug("bootstrap node stays out of the table, too many of its network are in", "node", id, "addr", addr)
+		}
 	}
 	n.checksDue = true
 	return result

@@ -22,11 +22,11 @@ type query struct {
 	lookup *table.Lookup
 	wake   *timer
 	calls  map[*call]bool
-	done   func(now time.Time, found []*enode.Node) // nil once it ran
+	done   func(now time.Time, l *table.Lookup) // nil once it ran
 }
 
 // startQuery starts a lookup. done runs in a later part of this turn or in a later turn.
-func (n *Node) startQuery(now time.Time, cfg table.LookupConfig, done func(time.Time, []*enode.Node)) *query {
+func (n *Node) startQuery(now time.Time, cfg table.LookupConfig, done func(time.Time, *table.Lookup)) *query {
 	cfg.Self = n.self
 	cfg.Patience = n.rtt.patience()
 	size := max(cfg.K, lookupSize)
@@ -99,7 +99,7 @@ func (q *query) end(now time.Time) {
 	q.n.queries--
 	q.n.stop(q.wake)
 	q.n.refresh.lastLookup = now
-	done(now, q.lookup.Result())
+	done(now, q.lookup)
 }
 
 // abandon ends a query whose caller went away.
@@ -120,12 +120,12 @@ func (n *Node) unbanned(now time.Time, nodes []*enode.Node) []*enode.Node {
 	return slices.DeleteFunc(nodes, func(node *enode.Node) bool { return n.bans.id(now, node.ID()) })
 }
 
-// runQuery runs a lookup for a caller and hands out what the filters of the deliver stage let pass.
-func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig) ([]*enode.Node, error) {
+// runQuery runs a lookup for a caller; read takes what it wants of it, in a turn.
+func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig, read func(*table.Lookup)) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	result := make(chan []*enode.Node, 1)
+	over := make(chan struct{})
 	var q *query
 	var err error
 	if !n.turn(func(now time.Time) {
@@ -133,20 +133,23 @@ func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig) ([]*enode.N
 			err = ErrBusy
 			return
 		}
-		q = n.startQuery(now, cfg, func(now time.Time, found []*enode.Node) { result <- found })
+		q = n.startQuery(now, cfg, func(_ time.Time, l *table.Lookup) {
+			read(l)
+			close(over)
+		})
 	}) {
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	select {
-	case found := <-result:
-		return n.deliver(ctx, found), nil
+	case <-over:
+		return nil
 	case <-ctx.Done():
 		n.turn(q.abandon)
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-n.done:
-		return nil, ErrClosed
+		return ErrClosed
 	}
 }

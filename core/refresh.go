@@ -34,11 +34,10 @@ type refreshState struct {
 	verified   int           // after the last round
 }
 
-// begin is the first turn of a node: the bootstrap nodes enter the table, and what the store remembers.
+// begin is the first turn of a node: the bootstrap nodes enter the table. What the store remembers follows.
 func (n *Node) begin(now time.Time) {
 	n.publishEndpoints(now)
 	n.enterBootnodes(now)
-	n.store.load()
 	if !n.cfg.NoRefresh {
 		n.refreshRound(now)
 	}
@@ -60,8 +59,8 @@ func (n *Node) refreshRound(now time.Time) {
 	n.stop(n.refresh.timer)
 	n.bans.expire(now)
 	n.enterBootnodes(now)
-	random := func(now time.Time, _ []*enode.Node) {
-		n.startQuery(now, table.LookupConfig{Target: n.randomID(), Query: true}, func(now time.Time, _ []*enode.Node) { n.planRefresh(now) })
+	random := func(now time.Time, _ *table.Lookup) {
+		n.startQuery(now, table.LookupConfig{Target: n.randomID(), Query: true}, func(now time.Time, _ *table.Lookup) { n.planRefresh(now) })
 	}
 	if n.refresh.rounds == 0 || n.table.Verified() < nearlyEmpty {
 		n.startQuery(now, table.LookupConfig{Target: n.self}, random)
