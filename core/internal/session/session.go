@@ -23,6 +23,7 @@ type Session struct {
 
 	mask *codec.Mask // of the peer's id
 	keys []*keySet   // newest first, at most maxKeySets
+	last *keySet     // the one of keys that authenticated the latest packet, nil before any has
 
 	prev, next *Session // in its cache list
 	main       bool     // which list
@@ -44,18 +45,30 @@ func (s *Session) install(now time.Time, k *keySet) {
 		s.keys[0].replaced = now
 	}
 	if len(s.keys) == maxKeySets {
+		if s.last == s.keys[maxKeySets-1] {
+			s.last = nil
+		}
 		s.keys = s.keys[:maxKeySets-1]
 	}
 	s.keys = append(s.keys, nil)
 	copy(s.keys[1:], s.keys)
 	s.keys[0] = k
+	if k.confirmed {
+		s.last = k
+	}
 }
 
-// sealing returns the keys that encrypt: the newest that have authenticated a packet, before any has the newest.
+// sealing returns the keys that encrypt: those that the peer used last, before it has used any the newest.
+//
+// The newest that authenticated a packet would not do: after two simultaneous handshakes a peer that keeps a single set
+// may keep the one that is the older here, and could read nothing of what the other seals.
 //
 // Keys that the peer refused do not encrypt any more: it told us that it lost them, so the newer ones are all that
 // is left, authenticated or not.
 func (s *Session) sealing() *keySet {
+	if s.last != nil && !s.last.refused {
+		return s.last
+	}
 	for _, k := range s.keys {
 		if k.confirmed && !k.refused {
 			return k
@@ -72,7 +85,7 @@ func (s *Session) open(now time.Time, dst []byte, p *codec.Packet, keep time.Dur
 		if err != nil {
 			continue
 		}
-		k.confirmed, k.opened = true, now
+		k.confirmed, k.opened, s.last = true, now, k
 		if len(s.keys) > 1 {
 			s.retire(now, keep)
 		}
@@ -81,14 +94,14 @@ func (s *Session) open(now time.Time, dst []byte, p *codec.Packet, keep time.Dur
 	return nil, nil
 }
 
-// retire drops replaced keys that nobody needs any more: a response timeout has passed, and the peer has used newer
-// ones since it last used them. As long as the peer seals with replaced keys they stay: after two simultaneous
-// handshakes the sides hold the two key sets in opposite order, and each keeps sealing with the one it ranks first.
+// retire drops replaced keys that nobody needs any more: a response timeout has passed since they were replaced and
+// since the peer last used them, and it has used newer ones meanwhile. As long as the peer seals with replaced keys they
+// stay: after two simultaneous handshakes the sides hold the two key sets in opposite order.
 func (s *Session) retire(now time.Time, keep time.Duration) {
 	newest := s.keys[0]
 	kept := s.keys[:1]
 	for _, k := range s.keys[1:] {
-		if now.Sub(k.replaced) <= keep || !newest.confirmed || newest.opened.Before(k.opened) {
+		if now.Sub(k.replaced) <= keep || now.Sub(k.opened) <= keep || !newest.confirmed || newest.opened.Before(k.opened) {
 			kept = append(kept, k)
 		}
 	}
