@@ -187,10 +187,6 @@ func (c *Config) Validate() error {
 			bad("bootnode %d is nil", i+1)
 		}
 	}
-	for i := range c.Filters {
-		if err := c.Filters[i].validate(); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	errs = append(errs, validateFilters(c.Filters))
 	return errors.Join(errs...)
 }

@@ -65,6 +65,7 @@ type Node struct {
 	unknown   func(UnknownMessage)
 	filters   *filterChain
 	store     *storeWriter
+	guests    []guest
 	refresh   refreshState
 	checksDue bool
 	checks    checkState
@@ -148,7 +149,7 @@ func (n *Node) assemble(now time.Time) (err error) {
 	n.votes = endpoint.NewVotes(n.cfg.VoteThreshold)
 	n.reach = endpoint.NewReachability()
 	n.talk = newTalkState()
-	n.filters = newFilterChain(n)
+	n.filters = newFilterChain(n, n.cfg.Filters)
 	n.store = newStoreWriter(n)
 	n.sessions = session.New(session.Config{
 		Key: n.cfg.PrivateKey, Protocol: n.cfg.ProtocolID,
@@ -184,12 +185,14 @@ func (n *Node) start() {
 	}
 }
 
-// Close stops the node and waits for its goroutines. Calls under way end with ErrClosed. Closing twice is harmless.
+// Close stops the node and waits for its goroutines, about a second for filters and the store: one that hangs is
+// abandoned. Calls under way end with ErrClosed. Closing twice is harmless.
 func (n *Node) Close() error {
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
 		n.running.Wait()
+		n.dismiss()
 		return nil
 	}
 	n.closed = true
@@ -205,6 +208,7 @@ func (n *Node) Close() error {
 	n.mu.Unlock()
 	err := n.closeLinks()
 	n.running.Wait()
+	n.dismiss()
 	n.events.close()
 	return err
 }

@@ -154,7 +154,7 @@ func (n *Node) seenNode(now time.Time, id enode.ID, rtt time.Duration) {
 		n.checksDue = true
 		n.events.publish(Event{Type: NodeVerified, ID: id, Addr: e.Addr, Node: e.Node})
 	}
-	n.store.contact(now, e, !verified)
+	n.store.contact(now, e)
 }
 
 // failedNode notes that a node did not answer.

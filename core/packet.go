@@ -184,7 +184,7 @@ func (n *Node) handleFindNode(now time.Time, s *session.Session, body []byte) bo
 	if len(rest) > 0 {
 		from, id := s.Peer.Addr.Addr(), s.Peer.ID
 		entries := n.table.AtDistances(n.answer.entries[:0], rest, maxAnswerRecords-len(records), func(e *table.Entry) bool {
-			return e.Verified && e.Node.ID() != id && relayable(e.Addr.Addr(), from) && n.filters.serves(now, e.Node)
+			return e.Verified && e.Node.ID() != id && relayable(e.Addr.Addr(), from) && n.filters.passes(now, StageServe, e.Node)
 		})
 		for _, e := range entries {
 			records = append(records, e.Record)

@@ -62,7 +62,7 @@ type Stats struct {
 	NodesAdded, NodesRemoved uint64
 	Lookups                  uint64
 	AutoUpdates              uint64 // of the local record, by votes
-	FilterRejected           uint64
+	FilterRejected           uint64 // rejections that had an effect, see FilterStats
 
 	Sessions      session.Stats
 	TableNodes    int       // gauge

@@ -1,0 +1,259 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+const (
+	// maxPending bounds the questions of one stage that wait for one filter.
+	maxPending = 4096
+	// errorPause is when a filter is asked again in whose place OnError decided. That decision holds twice as long.
+	errorPause = 10 * time.Second
+	// complainPause is the shortest pause between two log lines about a filter that fails.
+	complainPause = time.Minute
+)
+
+// Why OnError decides in place of a filter.
+var (
+	errFilterLate       = errors.New("core: filter did not answer in time")
+	errFilterOverloaded = errors.New("core: too many questions wait for the filter")
+	errFilterInvalid    = errors.New("core: filter made an unknown decision")
+)
+
+// failureReason is the reason that decisions of OnError are counted by.
+func failureReason(err error) string {
+	switch {
+	case errors.Is(err, errFilterLate):
+		return "late"
+	case errors.Is(err, errFilterOverloaded):
+		return "overloaded"
+	case errors.Is(err, errFilterInvalid):
+		return "invalid"
+	case errors.Is(err, errPanic):
+		return "panic"
+	}
+	return "error"
+}
+
+// filterWorker is one filter with the questions to it. All but work and decide runs in a turn.
+type filterWorker struct {
+	chain  *filterChain
+	cfg    FilterConfig
+	index  int
+	stages [numStages]bool
+	wake   chan struct{}
+
+	// owned by the turn
+	queues     [numStages][]*question // not taken by the goroutine yet, oldest first
+	counts     map[filterCount]uint64
+	calls      uint64
+	failures   uint64
+	latency    Latency
+	complained time.Time
+}
+
+// question is a node on its way to a filter.
+type question struct {
+	about   *judged
+	stage   Stage
+	asked   time.Time
+	late    *timer // OnError decides then
+	guessed bool   // it did; the answer still counts when it comes
+}
+
+func newFilterWorker(f *filterChain, index int, cfg FilterConfig) *filterWorker {
+	orDefault(&cfg.Deadline, 300*time.Millisecond)
+	orDefault(&cfg.OnError, Accept)
+	w := &filterWorker{chain: f, cfg: cfg, index: index, wake: make(chan struct{}, 1), counts: make(map[filterCount]uint64)}
+	for _, s := range cfg.Stages {
+		w.stages[s] = true
+	}
+	return w
+}
+
+func (w *filterWorker) opinion(j *judged, stage Stage) *opinion { return &j.opinions[w.index][stage] }
+
+// ask asks the filter about a node unless it was asked already or its verdict holds for a while. The verdict of a filter
+// that was asked in time holds until the next one arrives.
+func (w *filterWorker) ask(now time.Time, j *judged, stage Stage) {
+	o := w.opinion(j, stage)
+	if o.question != nil || o.known && (o.again.IsZero() || now.Before(o.again)) {
+		return
+	}
+	patience := w.cfg.Deadline
+	if left := o.expires.Sub(now); o.known && left > 0 {
+		if o.failure == nil {
+			patience = max(patience, left)
+		}
+	} else {
+		o.known = false
+	}
+	if !w.makeRoom(stage) {
+		w.guess(now, j, stage, errFilterOverloaded)
+		return
+	}
+	q := &question{about: j, stage: stage, asked: now}
+	q.late = w.chain.n.after(now, patience, func(now time.Time) {
+		q.guessed = true
+		w.guess(now, j, stage, errFilterLate)
+	})
+	o.question = q
+	w.queues[stage] = append(w.queues[stage], q)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// makeRoom reports whether another question may wait. The oldest one gives way if OnError decided on it meanwhile.
+func (w *filterWorker) makeRoom(stage Stage) bool {
+	queue := w.queues[stage]
+	if len(queue) < maxPending {
+		return true
+	}
+	oldest := queue[0]
+	if !oldest.guessed {
+		return false
+	}
+	queue[0] = nil
+	w.queues[stage] = queue[1:]
+	w.opinion(oldest.about, stage).question = nil
+	if stage == StageTable {
+		w.chain.decideTable(oldest.about)
+	}
+	return true
+}
+
+// guess lets OnError decide, unless the last verdict of the filter still holds.
+func (w *filterWorker) guess(now time.Time, j *judged, stage Stage, err error) {
+	w.complain(now, err)
+	o := w.opinion(j, stage)
+	if o.known && o.failure == nil && now.Before(o.expires) {
+		o.again = now.Add(min(errorPause, o.expires.Sub(now)))
+		w.chain.refreshAt(now, o.again)
+		return
+	}
+	v := Verdict{Decision: w.cfg.OnError, Reason: failureReason(err), TTL: 2 * errorPause}
+	w.settle(now, j, stage, v, err, errorPause)
+}
+
+// settle takes a decision.
+func (w *filterWorker) settle(now time.Time, j *judged, stage Stage, v Verdict, failure error, again time.Duration) {
+	o := w.opinion(j, stage)
+	*o = opinion{verdict: v, failure: failure, known: true, question: o.question}
+	if v.TTL > 0 {
+		o.expires, o.again = now.Add(v.TTL), now.Add(again)
+	}
+	if !j.detached {
+		w.count(stage, v)
+		if v.TTL > 0 {
+			w.chain.refreshAt(now, o.again)
+		}
+		if stage == StageTable {
+			w.chain.decideTable(j)
+		}
+	}
+	j.watchers = slices.DeleteFunc(j.watchers, func(w watcher) bool {
+		if !w.decided() {
+			return false
+		}
+		w.done()
+		return true
+	})
+}
+
+// answered takes what the filter said to a question. An error means that it did not.
+func (w *filterWorker) answered(now time.Time, q *question, v Verdict, err error) {
+	w.chain.n.stop(q.late)
+	w.opinion(q.about, q.stage).question = nil
+	if v, valid := v.tidied(); err == nil && valid {
+		w.settle(now, q.about, q.stage, v, nil, v.TTL-v.TTL/4)
+		return
+	}
+	if err == nil {
+		err = errFilterInvalid
+	}
+	if !q.guessed {
+		w.guess(now, q.about, q.stage, err)
+	} else if q.stage == StageTable {
+		w.chain.decideTable(q.about)
+	}
+}
+
+// work asks the filter until the node is closed.
+func (w *filterWorker) work() {
+	n := w.chain.n
+	for {
+		select {
+		case <-w.wake:
+		case <-n.done:
+			return
+		}
+		for {
+			var batch []*question
+			if !n.turn(func(time.Time) { batch = w.take() }) {
+				return
+			}
+			if len(batch) == 0 {
+				break
+			}
+			w.decide(batch)
+		}
+	}
+}
+
+// take takes questions of one stage off its queue: of the stage that has waited longest.
+func (w *filterWorker) take() []*question {
+	longest := -1
+	for stage, queue := range w.queues {
+		if len(queue) > 0 && (longest < 0 || queue[0].asked.Before(w.queues[longest][0].asked)) {
+			longest = stage
+		}
+	}
+	if longest < 0 {
+		return nil
+	}
+	queue := w.queues[longest]
+	count := min(len(queue), MaxFilterBatch)
+	batch := slices.Clone(queue[:count])
+	clear(queue[:count])
+	if w.queues[longest] = queue[count:]; len(queue) == count {
+		w.queues[longest] = nil
+	}
+	return batch
+}
+
+// decide asks the filter about a batch and hands in what it says.
+func (w *filterWorker) decide(batch []*question) {
+	n := w.chain.n
+	nodes := make([]*enode.Node, len(batch))
+	for i, q := range batch {
+		nodes[i] = q.about.node
+	}
+	out := make([]Verdict, len(batch))
+	ctx, cancel := context.WithTimeout(n.closing, w.cfg.Deadline)
+	start := time.Now()
+	err := contained(func() error { return w.cfg.Filter.Decide(ctx, batch[0].stage, nodes, out) })
+	cancel()
+	n.turn(func(now time.Time) {
+		w.calls++
+		w.latency.observe(now.Sub(start))
+		for i, q := range batch {
+			w.answered(now, q, out[i], err)
+		}
+	})
+}
+
+// complain counts a failure, and logs one now and then.
+func (w *filterWorker) complain(now time.Time, err error) {
+	w.failures++
+	if w.complained.IsZero() || now.Sub(w.complained) >= complainPause {
+		w.complained = now
+		w.chain.n.log.Warn("filter fails", "plugin", w.cfg.Name, "count", w.failures, "err", err)
+	}
+}

@@ -1,0 +1,194 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// At most seedScans · seedsPerScan nodes are taken from the store at the start, from places spread over the id space.
+const (
+	seedScans    = 64
+	seedsPerScan = 32
+)
+
+func (e *Entry) expired(now time.Time) bool { return !e.Expires.IsZero() && !now.Before(e.Expires) }
+
+// page reads up to limit entries of a prefix behind a key, in order whatever the store does. more says that there may be
+// others behind the last one.
+func (s *storeWriter) page(prefix, after []byte, limit int) (entries []Entry, more bool, err error) {
+	err = s.call(s.n.closing, func(ctx context.Context) (err error) {
+		entries, err = s.store.Scan(ctx, prefix, after, limit)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	more = len(entries) >= limit
+	entries = slices.Clone(entries[:min(len(entries), limit)])
+	entries = slices.DeleteFunc(entries, func(e Entry) bool {
+		return !bytes.HasPrefix(e.Key, prefix) || bytes.Compare(e.Key, after) <= 0
+	})
+	slices.SortFunc(entries, func(a, b Entry) int { return bytes.Compare(a.Key, b.Key) })
+	return entries, more && len(entries) > 0, nil
+}
+
+// loadBans takes over the bans that still hold.
+func (s *storeWriter) loadBans() error {
+	var after []byte
+	for range maxBans/storeBatch + 1 {
+		page, more, err := s.page(s.n.banPrefix(), after, storeBatch)
+		if err != nil {
+			return err
+		}
+		s.n.turn(func(now time.Time) { s.restoreBans(now, page) })
+		if !more {
+			break
+		}
+		after = page[len(page)-1].Key
+	}
+	return nil
+}
+
+func (s *storeWriter) restoreBans(now time.Time, page []Entry) {
+	for _, e := range page {
+		b, ok := decodeStoredBan(e.Value)
+		if !ok || !bytes.Equal(e.Key, s.n.banKey(b)) {
+			continue
+		}
+		if e.Version < 1<<62 {
+			s.clock = max(s.clock, e.Version)
+		}
+		if _, newer := s.unsaved[string(e.Key)]; !newer && now.Before(b.Until) && !e.expired(now) {
+			s.n.bans.add(now, b)
+		}
+	}
+	s.n.evictBanned(now)
+}
+
+// evictBanned takes out of the table who is banned, and ends the calls to them.
+func (n *Node) evictBanned(now time.Time) {
+	banned := func(id enode.ID, addr netip.Addr) bool { return n.bans.id(now, id) || n.bans.address(now, addr) }
+	var ids []enode.ID
+	for e := range n.table.All() {
+		if banned(e.ID(), e.Addr.Addr()) {
+			ids = append(ids, e.ID())
+		}
+	}
+	for _, id := range ids {
+		n.removeNode(now, id)
+	}
+	for _, c := range n.calls {
+		if banned(c.peer.ID, c.peer.Addr.Addr()) {
+			n.putOff(func(now time.Time) { n.end(now, c, reply{err: ErrBanned}) })
+		}
+	}
+}
+
+// loadNodes offers nodes that the store remembers to the table, which checks them before it hands them on: all of them, or
+// of many a sample. Keys are node ids, so one stretch of keys would be one corner of the id space; the sample is made of
+// short stretches that begin at random within equal parts of it, and go round its end.
+func (s *storeWriter) loadNodes() error {
+	prefix := []byte(nodePrefix)
+	all, more, err := s.page(prefix, nil, storeBatch)
+	if err != nil || !more {
+		if err == nil {
+			err = s.offerStored(all)
+		}
+		return err
+	}
+	for _, part := range rand.Perm(seedScans) {
+		var start enode.ID
+		for i := range start {
+			start[i] = byte(rand.Uint32())
+		}
+		start[0] = byte(part*256/seedScans + rand.IntN(256/seedScans))
+		page, more, err := s.page(prefix, nodeKey(nodePrefix, start), seedsPerScan)
+		if err != nil {
+			return err
+		}
+		if room := seedsPerScan - len(page); !more && room > 0 {
+			rest, _, err := s.page(prefix, nil, room)
+			if err != nil {
+				return err
+			}
+			page = append(page, rest...)
+		}
+		if err := s.offerStored(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offerStored offers nodes to the table, unless the last contact was too long ago. A record counts only when it is signed
+// and belongs to its key.
+func (s *storeWriter) offerStored(entries []Entry) error {
+	now := time.Now()
+	var nodes []*enode.Node
+	var keys [][]byte
+	for _, e := range entries {
+		record, ok := decodeStoredNode(e.Value)
+		if !ok || e.expired(now) {
+			continue
+		}
+		node, err := s.n.records.verify(record)
+		if err != nil || !bytes.Equal(e.Key, nodeKey(nodePrefix, node.ID())) {
+			continue
+		}
+		nodes = append(nodes, node)
+		keys = append(keys, nodeKey(seenPrefix, node.ID()))
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	contacts, err := s.contacts(now, keys)
+	if err != nil {
+		return err
+	}
+	s.n.turn(func(now time.Time) {
+		for i, node := range nodes {
+			c, known := contacts[string(keys[i])]
+			if known && now.Sub(c.seen) > nodeLife {
+				continue
+			}
+			addr := c.addr
+			if !usable(addr) || !hasEndpoint(node, addr) || s.n.linkTo(addr.Addr()) == nil {
+				addr = netip.AddrPort{}
+			}
+			s.n.offer(now, node, addr, fromStore)
+			s.stats.Seeds++
+		}
+		s.n.refreshSeeded(now)
+	})
+	return nil
+}
+
+// contacts reads when and where nodes answered last.
+func (s *storeWriter) contacts(now time.Time, keys [][]byte) (map[string]storedContact, error) {
+	var entries []Entry
+	err := s.call(s.n.closing, func(ctx context.Context) (err error) {
+		entries, err = s.store.Get(ctx, keys)
+		return err
+	})
+	contacts := make(map[string]storedContact, len(keys))
+	for _, e := range entries[:min(len(entries), len(keys))] {
+		if c, ok := decodeStoredContact(e.Value); ok && !e.expired(now) {
+			contacts[string(e.Key)] = c
+		}
+	}
+	return contacts, err
+}
+
+// refreshSeeded starts a round of refresh at once for seeds that came while the table was nearly empty.
+func (n *Node) refreshSeeded(now time.Time) {
+	if !n.cfg.NoRefresh && n.table.Len() > 0 && n.table.Verified() < nearlyEmpty {
+		n.refresh.rounds = 0
+		n.putOff(n.refreshRound)
+	}
+}

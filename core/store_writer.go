@@ -1,0 +1,267 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/discv5/host/table"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// storeWriter writes behind what is worth remembering, and reads it at the start. Its state is owned by the turn; work and
+// what it calls run on a goroutine of their own.
+type storeWriter struct {
+	n     *Node
+	store Store // nil: nothing is remembered
+	wake  chan struct{}
+
+	unsaved  map[string]change
+	written  map[enode.ID]writtenNode
+	clock    uint64 // the last Version of a ban
+	degraded error
+	stats    StoreStats
+}
+
+// change is an entry to be put, or to be deleted. Of one key there is only the newest.
+type change struct {
+	Entry
+	deleted bool
+}
+
+// writtenNode is what was last written about a node.
+type writtenNode struct {
+	contact, record time.Time
+	seq             uint64
+}
+
+func newStoreWriter(n *Node) *storeWriter {
+	return &storeWriter{
+		n: n, store: n.cfg.Store, wake: make(chan struct{}, 1),
+		unsaved: make(map[string]change), written: make(map[enode.ID]writtenNode),
+	}
+}
+
+func (s *storeWriter) run() {
+	if s.store != nil {
+		s.n.host("store", s.work)
+	}
+}
+
+// save has a change written, in place of an older one of the same key.
+func (s *storeWriter) save(c change, limit int) {
+	key := string(c.Key)
+	if _, ok := s.unsaved[key]; !ok && len(s.unsaved) >= limit {
+		s.stats.Dropped++
+		return
+	}
+	s.unsaved[key] = c
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// record remembers a record that changed.
+func (s *storeWriter) record(now time.Time, node *enode.Node) {
+	if s.store == nil {
+		return
+	}
+	if e, ok := s.n.table.Entry(node.ID()); ok && e.Verified {
+		s.node(now, e)
+	}
+}
+
+// contact remembers that a node answered.
+func (s *storeWriter) contact(now time.Time, e *table.Entry) {
+	if s.store != nil {
+		s.node(now, e)
+	}
+}
+
+// node writes the record of a node when it is new, and the contact every now and then.
+func (s *storeWriter) node(now time.Time, e *table.Entry) {
+	id := e.ID()
+	last := s.written[id]
+	expires := now.Add(nodeLife)
+	newRecord := last.seq != e.Node.Seq() || now.Sub(last.record) >= recordPause
+	newContact := now.Sub(last.contact) >= contactPause
+	if !newRecord && !newContact {
+		return
+	}
+	if newRecord {
+		last.record, last.seq = now, e.Node.Seq()
+		s.save(change{Entry: Entry{
+			Key: nodeKey(nodePrefix, id), Value: encodeStoredNode(e.Record), Version: e.Node.Seq(), Expires: expires,
+		}}, maxUnsaved)
+	}
+	if newContact {
+		last.contact = now
+		s.save(change{Entry: Entry{
+			Key: nodeKey(seenPrefix, id), Value: encodeStoredContact(e.Addr, now, e.RTT),
+			Version: uint64(now.UnixMilli()), Expires: expires,
+		}}, maxUnsaved)
+	}
+	if len(s.written) >= maxUnsaved {
+		clear(s.written)
+	}
+	s.written[id] = last
+}
+
+// ban remembers a ban.
+func (s *storeWriter) ban(now time.Time, b Ban) {
+	if s.store != nil {
+		s.save(change{Entry: Entry{Key: s.n.banKey(b), Value: encodeStoredBan(b), Version: s.version(now), Expires: b.Until}}, 2*maxUnsaved)
+	}
+}
+
+// unban forgets a ban.
+func (s *storeWriter) unban(now time.Time, b Ban) {
+	if s.store != nil {
+		s.save(change{Entry: Entry{Key: s.n.banKey(b), Version: s.version(now)}, deleted: true}, 2*maxUnsaved)
+	}
+}
+
+// version is the time, and more than any version before, so that a clock that was set back loses nothing.
+func (s *storeWriter) version(now time.Time) uint64 {
+	s.clock = max(uint64(now.UnixMilli()), s.clock+1)
+	return s.clock
+}
+
+// work reads what the store remembers and writes what is to be remembered, until the node is closed.
+func (s *storeWriter) work() {
+	pause := time.Duration(0)
+	loads := []func() error{s.loadBans, s.loadNodes}
+	for {
+		select {
+		case <-time.After(pause):
+		case <-s.n.done:
+			s.flushLast()
+			return
+		}
+		var err error
+		loads = slices.DeleteFunc(loads, func(load func() error) bool {
+			failed := load()
+			if failed != nil {
+				err = failed
+			}
+			return failed == nil
+		})
+		if failed := s.flush(s.n.closing); failed != nil {
+			err = failed
+		}
+		s.report(err, len(loads) == 0)
+		if err != nil {
+			pause = min(max(2*pause, storePause), maxStorePause)
+			continue
+		}
+		pause = storePause
+		select {
+		case <-s.wake:
+		case <-s.n.done:
+		}
+	}
+}
+
+// flushLast writes what is left when the node is closed, as far as that is quick.
+func (s *storeWriter) flushLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if err := s.flush(ctx); err != nil {
+		s.n.log.Warn("store not up to date", "count", len(s.unsaved), "err", err)
+	}
+}
+
+// report notes whether the store works, and whether what it remembers has been read.
+func (s *storeWriter) report(err error, loaded bool) {
+	s.n.turn(func(time.Time) {
+		s.stats.Loaded = s.stats.Loaded || loaded
+		was := s.degraded
+		s.degraded = err
+		if err != nil {
+			s.stats.Failures++
+		}
+		switch {
+		case err != nil && was == nil:
+			s.n.log.Warn("store fails, the node runs on from memory", "err", err)
+			s.n.events.publish(Event{Type: StoreChanged, Detail: "degraded"})
+		case err == nil && was != nil:
+			s.n.log.Info("store works again")
+			s.n.events.publish(Event{Type: StoreChanged, Detail: "ok"})
+		}
+	})
+}
+
+// errStoreHangs says that a call of the store ignores its context.
+var errStoreHangs = errors.New("core: store hangs")
+
+// call calls the store within a deadline. A panic is an error. While a call outlasts its deadline the store counts as failed.
+func (s *storeWriter) call(ctx context.Context, f func(ctx context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, storeDeadline)
+	defer cancel()
+	defer time.AfterFunc(storeDeadline+time.Second, func() { s.report(errStoreHangs, false) }).Stop()
+	return contained(func() error { return f(limited) })
+}
+
+// flush writes what waits, once. What could not be written waits on, unless something newer came meanwhile.
+func (s *storeWriter) flush(ctx context.Context) error {
+	s.n.mu.Lock()
+	rounds := len(s.unsaved)/storeBatch + 1
+	s.n.mu.Unlock()
+	for range rounds {
+		batch := s.take()
+		var puts, deletes []Entry
+		for _, c := range batch {
+			if c.deleted {
+				deletes = append(deletes, c.Entry)
+			} else {
+				puts = append(puts, c.Entry)
+			}
+		}
+		var err error
+		if len(puts) > 0 {
+			err = s.call(ctx, func(ctx context.Context) error { return s.store.Put(ctx, puts) })
+		}
+		if err == nil && len(deletes) > 0 {
+			err = s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, deletes) })
+		}
+		if err != nil {
+			s.putBack(batch)
+			return err
+		}
+		s.n.mu.Lock()
+		s.stats.Written += uint64(len(batch))
+		s.n.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *storeWriter) take() (batch []change) {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	for k, c := range s.unsaved {
+		if len(batch) == storeBatch {
+			break
+		}
+		batch = append(batch, c)
+		delete(s.unsaved, k)
+	}
+	return batch
+}
+
+func (s *storeWriter) putBack(batch []change) {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	for _, c := range batch {
+		key := string(c.Key)
+		if _, newer := s.unsaved[key]; newer {
+			continue
+		}
+		if len(s.unsaved) >= 2*maxUnsaved {
+			s.stats.Dropped++
+			continue
+		}
+		s.unsaved[key] = c
+	}
+}
