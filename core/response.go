@@ -167,8 +167,12 @@ func (n *Node) acceptable(c *call, nodes []*enode.Node) []*enode.Node {
 
 func (n *Node) tellable(c *call, node *enode.Node) bool {
 	v4, v6 := endpoints(node)
+	if !usable(v4) && !usable(v6) {
+		return false
+	}
+	// Both endpoints may be used later, so one that the sender cannot know better spoils the record.
 	from := c.peer.Addr.Addr()
-	if !relayable(v4.Addr(), from) && !relayable(v6.Addr(), from) {
+	if usable(v4) && !relayable(v4.Addr(), from) || usable(v6) && !relayable(v6.Addr(), from) {
 		return false
 	}
 	if c.nodes.distances == nil {
