@@ -196,6 +196,8 @@ func (n *Node) await(ctx context.Context, start func(now time.Time, done func(ti
 			}
 		})
 		return reply{}, ctx.Err()
+	case <-n.done: // also when the answer is with a worker, who does not hand it back any more
+		return reply{}, ErrClosed
 	}
 }
 
