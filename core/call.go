@@ -128,7 +128,7 @@ func (n *Node) end(now time.Time, c *call, r reply) {
 
 // timeout ends a call that nobody answered.
 //
-// It counts against the node unless it is our own network that is silent.
+// It counts against the node unless it is our own network that is silent, or the socket did not take what we sent.
 func (n *Node) timeout(now time.Time, c *call) {
 	if c.nodes != nil && c.nodes.packets > 0 {
 		n.finishNodes(now, c) // what came is an answer
@@ -138,12 +138,39 @@ func (n *Node) timeout(now time.Time, c *call) {
 		return
 	}
 	n.stats.Timeouts[c.kind]++
-	if n.outage.TimedOut(now, c.peer.ID) {
+	switch {
+	case n.unsent(c):
+	case n.outage.TimedOut(now, c.peer.ID):
 		n.failed(now, c)
-	} else {
+		n.doubt(now)
+	default:
 		n.askAgain(now)
 	}
 	c.done(now, reply{err: ErrTimeout})
+}
+
+// maxUnsent bounds the addresses for which the socket is known to have refused a datagram.
+const maxUnsent = 1024
+
+// notSent notes that the socket did not take a datagram.
+func (n *Node) notSent(now time.Time, to netip.AddrPort) {
+	if _, ok := n.refused[to]; !ok && len(n.refused) >= maxUnsent {
+		for at, last := range n.refused {
+			if now.Sub(last) > n.cfg.ResponseTimeout {
+				delete(n.refused, at)
+			}
+		}
+		if len(n.refused) >= maxUnsent {
+			return
+		}
+	}
+	n.refused[to] = now
+}
+
+// unsent tells whether the socket refused a datagram for the peer of a call since it began.
+func (n *Node) unsent(c *call) bool {
+	at, ok := n.refused[c.peer.Addr]
+	return ok && !at.Before(c.deadline.at.Add(-n.cfg.ResponseTimeout))
 }
 
 // failed tells the table that a node did not answer.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/outage"
 	"github.com/discv5/host/core/internal/session"
 	"github.com/discv5/host/table"
 	"github.com/ethereum/go-ethereum/p2p/enode"
@@ -18,6 +19,7 @@ type checkState struct {
 	running  int
 	timer    *timer
 	fetching map[enode.ID]bool // records being asked for
+	doubted  time.Time         // when a silence last led to checks of others
 }
 
 // runChecks starts the liveness checks that are due.
@@ -126,6 +128,20 @@ func (n *Node) findNode(now time.Time, to target, distances []uint, done func(ti
 		c.nodes = &nodesAnswer{distances: distances}
 	}
 	return c
+}
+
+// doubt asks a few more nodes when a request timed out and nobody at all was heard meanwhile. Whether they answer tells one
+// silent node from our own silence, before the table has lost more than that one.
+func (n *Node) doubt(now time.Time) {
+	if n.cfg.NoRefresh || !n.outage.Silent(now) || now.Sub(n.checks.doubted) < n.cfg.ResponseTimeout {
+		return
+	}
+	n.checks.doubted = now
+	n.putOff(func(now time.Time) {
+		for _, e := range n.table.Random(nil, outage.MinAsked, func(e *table.Entry) bool { return e.Verified }) {
+			n.checkNow(now, e)
+		}
+	})
 }
 
 // validPacket notes that our network works; nodes that were silent while it did not are asked again.

@@ -58,6 +58,7 @@ type Node struct {
 	queries   int
 	limits    inboundLimits
 	outage    *outage.Detector
+	refused   map[netip.AddrPort]time.Time // when the socket last did not take a datagram for an address
 	bans      banList
 	votes     *endpoint.Votes
 	reach     *endpoint.Reachability
@@ -93,7 +94,7 @@ func Listen(cfg Config) (*Node, error) {
 		records: newRecordCache(),
 		jobs:    make(chan job, maxJobs), ownJobs: make(chan job, maxOwnJobs),
 		done:  make(chan struct{}),
-		calls: make(map[codec.RequestID]*call),
+		calls: make(map[codec.RequestID]*call), refused: make(map[netip.AddrPort]time.Time),
 		alarm: time.NewTimer(time.Hour),
 	}
 	n.alarm.Stop()

@@ -33,7 +33,7 @@ func (n *Node) endTurn(now time.Time) {
 			n.runChecks(now)
 		}
 	}
-	n.flush()
+	n.flush(now)
 	n.arm(now)
 }
 
@@ -52,7 +52,7 @@ func (n *Node) runLater(now time.Time) {
 func (n *Node) putOff(f func(now time.Time)) { n.later = append(n.later, f) }
 
 // flush sends what the turn queued.
-func (n *Node) flush() {
+func (n *Node) flush(now time.Time) {
 	for _, l := range n.links {
 		if l.out.Len() == 0 {
 			continue
@@ -60,6 +60,9 @@ func (n *Node) flush() {
 		sent, dropped, err := l.out.Flush()
 		n.stats.PacketsSent += uint64(sent)
 		n.stats.SendDropped += uint64(dropped)
+		for _, to := range l.out.Lost() {
+			n.notSent(now, to)
+		}
 		if err != nil && n.log.IsDebug() {
 			n.log.Debug("datagrams not sent", "count", dropped, "err", err)
 		}

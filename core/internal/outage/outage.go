@@ -109,10 +109,17 @@ func (d *Detector) TimedOut(now time.Time, id enode.ID) (counts bool) {
 // begins reports whether a timeout at now is the first sign of an outage.
 func (d *Detector) begins(now time.Time) bool {
 	fifth := d.recent[d.order[MinAsked-1]].at
-	switch {
-	case fifth.IsZero() || now.Sub(fifth) > d.timeout+Slack:
+	if fifth.IsZero() || now.Sub(fifth) > d.timeout+Slack {
 		return false // too few were asked
-	case d.answer.IsZero() || now.Sub(d.answer) > d.timeout+Before:
+	}
+	return d.Silent(now)
+}
+
+// Silent reports whether a timeout at now would be the first sign of an outage if only enough nodes had been asked:
+// nobody sent a valid packet meanwhile, though somebody had answered in the minute before. Asking MinAsked others then
+// settles the matter.
+func (d *Detector) Silent(now time.Time) bool {
+	if d.answer.IsZero() || now.Sub(d.answer) > d.timeout+Before {
 		return false // nobody had answered before
 	}
 	return now.Sub(d.packet) >= d.timeout

@@ -37,12 +37,20 @@ func (s plainSender) send(queue []datagram) (sent, dropped int, err error) {
 		case werr == nil:
 			sent++
 		case errors.Is(werr, net.ErrClosed):
+			markLost(queue[i:])
 			return sent, dropped + len(queue) - i, werr
 		default:
+			queue[i].lost = true
 			dropped, err = dropped+1, werr
 		}
 	}
 	return sent, dropped, err
+}
+
+func markLost(queue []datagram) {
+	for i := range queue {
+		queue[i].lost = true
+	}
 }
 
 // passing tells whether a read error only reports what became of an earlier datagram of ours, or a

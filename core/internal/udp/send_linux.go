@@ -79,6 +79,7 @@ func (s *mmsgSender) send(queue []datagram) (sent, dropped int, err error) {
 	s.pos, s.next, s.built, s.singles, s.attempts = 0, 0, 0, 0, 0
 	s.sent, s.dropped, s.errno = 0, 0, 0
 	if err := s.raw.Write(s.call); err != nil {
+		markLost(queue)
 		return 0, len(queue), err
 	}
 	if s.errno != 0 {
@@ -206,6 +207,7 @@ func (s *mmsgSender) failed(errno syscall.Errno) {
 
 // drop counts the next datagrams as dropped.
 func (s *mmsgSender) drop(count int, errno syscall.Errno) {
+	markLost(s.queue[s.pos : s.pos+count])
 	s.dropped += count
 	s.pos += count
 	s.errno = errno

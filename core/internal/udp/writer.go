@@ -8,6 +8,9 @@ import (
 // MaxQueue is the most datagrams that a Writer holds; one more flushes it.
 const MaxQueue = 64
 
+// maxLost bounds the destinations that Lost tells.
+const maxLost = 4 * MaxQueue
+
 // Errors of datagrams that a Writer refuses to queue; Flush reports them.
 var (
 	ErrTooLarge = errors.New("udp: datagram larger than 1280 bytes")
@@ -18,9 +21,10 @@ var (
 type datagram struct {
 	to   netip.AddrPort
 	data []byte
+	lost bool // set by the sender: dropped
 }
 
-// sender sends queued datagrams in order, in one attempt.
+// sender sends queued datagrams in order, in one attempt, and marks those that it drops.
 // sent + dropped is the length of the queue; err is nil when nothing was dropped.
 type sender interface {
 	send(queue []datagram) (sent, dropped int, err error)
@@ -37,6 +41,7 @@ type Writer struct {
 	// What became of datagrams since the last Flush returned.
 	sent, dropped int
 	err           error
+	losing, lost  []netip.AddrPort // destinations of datagrams dropped since the last Flush, and before it
 }
 
 // NewWriter makes a Writer for the Conn's socket. It allocates buffers only when they are used.
@@ -81,8 +86,13 @@ func (w *Writer) Flush() (sent, dropped int, err error) {
 	w.send()
 	sent, dropped, err = w.sent, w.dropped, w.err
 	w.sent, w.dropped, w.err = 0, 0, nil
+	w.losing, w.lost = w.lost[:0], w.losing
 	return sent, dropped, err
 }
+
+// Lost is where the datagrams should have gone that the socket did not take, of those that the last Flush counted as
+// dropped; at most maxLost. It is valid until the next call of Flush.
+func (w *Writer) Lost() []netip.AddrPort { return w.lost }
 
 // room sends the queue if it is full.
 func (w *Writer) room() {
@@ -105,6 +115,13 @@ func (w *Writer) send() {
 		return
 	}
 	sent, dropped, err := w.out.send(w.queue)
+	if dropped > 0 {
+		for _, d := range w.queue {
+			if d.lost && len(w.losing) < maxLost {
+				w.losing = append(w.losing, d.to)
+			}
+		}
+	}
 	w.queue = w.queue[:0]
 	w.sent += sent
 	w.dropped += dropped
