@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/discv5/host/core/internal/session"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
@@ -48,6 +49,9 @@ func (l *banList) id(now time.Time, id enode.ID) bool {
 
 func (l *banList) address(now time.Time, addr netip.Addr) bool {
 	if len(l.prefixes) == 0 {
+		return false
+	}
+	if !addr.IsValid() {
 		return false
 	}
 	for length := range l.lengths {
@@ -183,6 +187,16 @@ func (n *Node) ban(now time.Time, b Ban) {
 	if !b.Prefix.IsValid() {
 		n.table.Remove(b.ID) // a replacement
 	}
+	var ended []session.Peer
+	n.sessions.Sessions(func(s *session.Session) bool {
+		if hit(s.Peer.ID, s.Peer.Addr.Addr()) {
+			ended = append(ended, s.Peer)
+		}
+		return true
+	})
+	for _, p := range ended {
+		n.sessions.End(p)
+	}
 	for _, c := range n.calls {
 		if hit(c.peer.ID, c.peer.Addr.Addr()) {
 			n.putOff(func(now time.Time) { n.end(now, c, reply{err: ErrBanned}) })
@@ -191,6 +205,18 @@ func (n *Node) ban(now time.Time, b Ban) {
 	n.log.Info("banned", "node", banSubject(b), "reason", b.Reason, "until", b.Until)
 	n.events.publish(Event{Type: Banned, ID: b.ID, Detail: b.Reason})
 	n.store.ban(now, b)
+}
+
+// bannedNode tells whether a node is kept out: by its id, or by a range that one of its endpoints is in.
+func (n *Node) bannedNode(now time.Time, node *enode.Node) bool {
+	if n.bans.id(now, node.ID()) {
+		return true
+	}
+	if len(n.bans.prefixes) == 0 {
+		return false
+	}
+	v4, v6 := endpoints(node)
+	return n.bans.address(now, v4.Addr()) || n.bans.address(now, v6.Addr())
 }
 
 func banSubject(b Ban) string {

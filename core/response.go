@@ -121,7 +121,7 @@ func (n *Node) finishNodes(now time.Time, c *call) {
 	}
 	rtt := now.Sub(c.request.Sent)
 	finish := func(now time.Time, nodes []*enode.Node) {
-		c.done(now, reply{nodes: n.acceptable(c, nodes), rtt: rtt})
+		c.done(now, reply{nodes: n.unbanned(now, n.acceptable(c, nodes)), rtt: rtt})
 	}
 	nodes := make([]*enode.Node, len(c.nodes.records))
 	missing := false
