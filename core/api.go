@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -148,8 +149,8 @@ func (n *Node) awaitTarget(ctx context.Context, node *enode.Node, start func(tim
 // LookupOption narrows a lookup.
 type LookupOption func(*table.LookupConfig)
 
-// Matching makes a lookup return only nodes that a predicate accepts; the others still show the way. The predicate must not
-// block nor call the node.
+// Matching makes a lookup return only nodes that a predicate accepts; the others still show the way. It is called on the
+// goroutine of the lookup's caller.
 func Matching(predicate func(*enode.Node) bool) LookupOption {
 	return func(c *table.LookupConfig) { c.Predicate = predicate }
 }
@@ -240,7 +241,7 @@ func (n *Node) Add(node *enode.Node) (result table.Result, err error) {
 			err = ErrBanned
 			return
 		}
-		result = n.offer(now, node, netip.AddrPort{}, fromCaller)
+		result = n.offer(now, node, netip.AddrPort{})
 	}) {
 		return 0, ErrClosed
 	}
@@ -291,15 +292,31 @@ func (n *Node) AtDistances(distances []uint, k int) []*enode.Node {
 	return n.pick(func(pass func(*table.Entry) bool) []*table.Entry { return n.table.AtDistances(nil, distances, k, pass) })
 }
 
-// Random returns up to count different nodes of the table that match; a nil predicate matches all. The predicate must not
-// block nor call the node.
+// Random returns up to count different nodes of the table that match, chosen at random; a nil predicate matches all. It is
+// called on the caller's goroutine.
 func (n *Node) Random(count int, match func(*enode.Node) bool) []*enode.Node {
-	return n.pick(func(pass func(*table.Entry) bool) []*table.Entry {
-		return n.table.Random(nil, count, func(e *table.Entry) bool { return (match == nil || match(e.Node)) && pass(e) })
+	take := count
+	if match != nil {
+		take = math.MaxInt
+	}
+	all := n.pick(func(pass func(*table.Entry) bool) []*table.Entry {
+		return n.table.Random(nil, min(take, n.table.Len()), pass)
 	})
+	if match == nil {
+		return all
+	}
+	var nodes []*enode.Node
+	for _, node := range all {
+		if len(nodes) >= count {
+			break
+		}
+		if match(node) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
 }
 
-// pick returns nodes of the table that may be handed out.
 func (n *Node) pick(choose func(pass func(*table.Entry) bool) []*table.Entry) (nodes []*enode.Node) {
 	n.turn(func(now time.Time) {
 		for _, e := range choose(func(e *table.Entry) bool { return n.filters.passes(now, StageDeliver, e.Node) }) {

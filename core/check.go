@@ -111,7 +111,7 @@ func (n *Node) heardSeq(now time.Time, from session.Peer, seq uint64) {
 	n.findNode(now, target{from.ID, from.Addr, e.Node}, []uint{0}, func(now time.Time, r reply) {
 		delete(n.checks.fetching, from.ID)
 		for _, node := range r.nodes {
-			n.offer(now, node, netip.AddrPort{}, fromLookup)
+			n.offer(now, node, netip.AddrPort{})
 		}
 	})
 }

@@ -60,8 +60,8 @@ type Config struct {
 	ResponseTimeout time.Duration
 	// ChallengeTimeout is how long a WHOAREYOU waits for its handshake; 2 s.
 	ChallengeTimeout time.Duration
-	// PingBack bounds the random pause until a peer that opened a session is pinged; 1 s, and five times that once the table is
-	// well filled.
+	// PingBack bounds the random pause until a newcomer of the table is pinged; 1 s, and five times that once the table
+	// is well filled.
 	PingBack time.Duration
 	// Sessions bounds the established sessions kept; 4096.
 	Sessions int

@@ -11,15 +11,10 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enr"
 )
 
-// source says how a node was met.
-type source byte
-
+// wellFilled is how many verified nodes make newcomers less urgent: their first check takes up to checkSlower times as long.
 const (
-	fromLookup source = iota
-	fromHandshake
-	fromCaller
-	fromBootnodes
-	fromStore
+	wellFilled  = 128
+	checkSlower = 5
 )
 
 // endpoints returns the UDP endpoints of a record, the zero value where it has none. A record with an IPv6 address and
@@ -98,7 +93,7 @@ func (n *Node) isBootnode(id enode.ID) bool {
 
 // offer proposes a node for the table: it enters when no ban and no filter of the table stage is against it. With a
 // filter that has not decided yet it waits for the verdict.
-func (n *Node) offer(now time.Time, node *enode.Node, addr netip.AddrPort, from source) table.Result {
+func (n *Node) offer(now time.Time, node *enode.Node, addr netip.AddrPort) table.Result {
 	id := node.ID()
 	if id == n.self {
 		return table.LocalNode
@@ -125,7 +120,11 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	if existed && before.Verified && before.Node.Seq() < node.Seq() && before.Addr != addr && hasEndpoint(node, before.Addr) {
 		addr = before.Addr // a new record that still names the proven endpoint
 	}
-	result := n.table.Add(now, table.Candidate{Node: node, Addr: addr, Bootstrap: n.isBootnode(id)})
+	within := n.cfg.PingBack
+	if n.table.Verified() >= wellFilled {
+		within *= checkSlower
+	}
+	result := n.table.Add(now, table.Candidate{Node: node, Addr: addr, Bootstrap: n.isBootnode(id), CheckWithin: within})
 	switch result {
 	case table.Added:
 		n.stats.NodesAdded++

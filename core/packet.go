@@ -141,7 +141,7 @@ func (n *Node) established(now time.Time, r session.Result) {
 	if r.Record == nil || !hasEndpoint(r.Record, r.Peer.Addr) {
 		return
 	}
-	n.offer(now, r.Record, r.Peer.Addr, fromHandshake)
+	n.offer(now, r.Record, r.Peer.Addr)
 }
 
 // reply sends a message over the session that a request came by.

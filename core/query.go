@@ -22,6 +22,7 @@ type query struct {
 	lookup *table.Lookup
 	wake   *timer
 	calls  map[*call]bool
+	judge  *judge                               // of the caller's predicate, nil for none
 	done   func(now time.Time, l *table.Lookup) // nil once it ran
 }
 
@@ -37,10 +38,13 @@ func (n *Node) startQuery(now time.Time, cfg table.LookupConfig, done func(time.
 	if len(seeds) == 0 {
 		seeds = n.cfg.Bootnodes
 	}
-	q := &query{n: n, lookup: table.NewLookup(cfg, seeds), calls: make(map[*call]bool), done: done}
+	q := &query{n: n, calls: make(map[*call]bool), judge: newJudge(&cfg), done: done}
 	n.queries++
 	n.stats.Lookups++
-	n.putOff(q.step)
+	q.judge.ask(now, seeds, func(now time.Time) {
+		q.lookup = table.NewLookup(cfg, seeds)
+		n.putOff(q.step)
+	})
 	return q
 }
 
@@ -78,14 +82,18 @@ func (q *query) ask(now time.Time, ask table.Ask) {
 	c = q.n.findNode(now, to, ask.Distances, func(now time.Time, r reply) {
 		delete(q.calls, c)
 		for _, node := range r.nodes {
-			q.n.offer(now, node, netip.AddrPort{}, fromLookup)
+			q.n.offer(now, node, netip.AddrPort{})
 		}
 		if r.err != nil {
 			q.lookup.Failed(id)
-		} else {
-			q.lookup.Answered(id, q.n.unbanned(now, r.nodes))
+			q.step(now)
+			return
 		}
-		q.step(now)
+		nodes := q.n.unbanned(now, r.nodes)
+		q.judge.ask(now, nodes, func(now time.Time) {
+			q.lookup.Answered(id, nodes)
+			q.step(now)
+		})
 	})
 	if c != nil {
 		q.calls[c] = true
@@ -143,13 +151,17 @@ func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig, read func(*
 	if err != nil {
 		return err
 	}
-	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
-		n.turn(q.abandon)
-		return ctx.Err()
-	case <-n.done:
-		return ErrClosed
+	defer n.turn(q.abandon)
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-q.judge.asked():
+			q.judge.answer(n)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.done:
+			return ErrClosed
+		}
 	}
 }

@@ -46,7 +46,7 @@ func (n *Node) begin(now time.Time) {
 // enterBootnodes makes sure that the bootstrap nodes are in the table.
 func (n *Node) enterBootnodes(now time.Time) {
 	for _, b := range n.cfg.Bootnodes {
-		n.offer(now, b, netip.AddrPort{}, fromBootnodes)
+		n.offer(now, b, netip.AddrPort{})
 	}
 }
 

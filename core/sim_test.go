@@ -281,7 +281,7 @@ func (s *sim) know(n *Node, nodes ...*enode.Node) {
 	s.t.Helper()
 	n.turn(func(now time.Time) {
 		for _, node := range nodes {
-			if r := n.offer(now, node, netip.AddrPort{}, fromCaller); !r.InTable() {
+			if r := n.offer(now, node, netip.AddrPort{}); !r.InTable() {
 				s.t.Errorf("node was not taken into the table: %v", r)
 			}
 			n.seenNode(now, node.ID(), time.Millisecond)

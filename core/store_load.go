@@ -161,7 +161,7 @@ func (s *storeWriter) offerStored(entries []Entry) error {
 			if !usable(addr) || !hasEndpoint(node, addr) || s.n.linkTo(addr.Addr()) == nil {
 				addr = netip.AddrPort{}
 			}
-			s.n.offer(now, node, addr, fromStore)
+			s.n.offer(now, node, addr)
 			s.stats.Seeds++
 		}
 		s.n.refreshSeeded(now)

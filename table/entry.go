@@ -18,6 +18,8 @@ type Candidate struct {
 	// Record is the node's record in RLP if the caller has it at hand, otherwise the table encodes it. It is kept and
 	// must not change.
 	Record []byte
+	// CheckWithin bounds the random pause until the first check of a new entry; 0 = 1 s.
+	CheckWithin time.Duration
 }
 
 // Entry is a node as the table keeps it, in a bucket or as a replacement. It belongs to the table: others only read it,

@@ -64,7 +64,7 @@ func (t *Table) Verified() int { return t.verified }
 // Replacements returns the number of nodes in reserve.
 func (t *Table) Replacements() int { return t.spares }
 
-// Add offers a node. A new one is not verified and is due for a check within a second. A record with a higher seq than
+// Add offers a node. A new one is not verified and is due for a check within a second, or what the candidate says. A record with a higher seq than
 // the known one takes its place; if its address differs the node has to prove itself again.
 func (t *Table) Add(now time.Time, c Candidate) Result {
 	addr, ok := usable(c.Addr)
@@ -102,6 +102,9 @@ func (t *Table) Add(now time.Time, c Candidate) Result {
 	t.take(group)
 	if len(b.entries) < t.cfg.BucketSize {
 		t.insert(now, b, e)
+		if c.CheckWithin > 0 {
+			t.schedule(e, t.within(now, c.CheckWithin))
+		}
 		return Added
 	}
 	if len(b.spare) == t.cfg.Replacements {
