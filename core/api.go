@@ -184,7 +184,7 @@ func (n *Node) lookup(ctx context.Context, cfg table.LookupConfig, options []Loo
 		o(&cfg)
 	}
 	var found []*enode.Node
-	if err := n.runQuery(ctx, cfg, func(l *table.Lookup) { found = l.Result() }); err != nil {
+	if err := n.runQuery(ctx, cfg, func(l *table.Lookup) { found = n.unbanned(time.Now(), l.Result()) }); err != nil {
 		return nil, err
 	}
 	return n.deliver(ctx, found), nil
@@ -266,8 +266,8 @@ func (n *Node) Remove(id enode.ID) (removed bool) {
 // Node returns the newest record known of a node, from the table or the bootstrap nodes, or nil.
 func (n *Node) Node(id enode.ID) (node *enode.Node) {
 	n.turn(func(now time.Time) {
-		if !n.bans.id(now, id) {
-			node = n.known(id)
+		if node = n.known(id); node != nil && n.bannedNode(now, node) {
+			node = nil
 		}
 	})
 	return node

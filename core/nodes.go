@@ -165,6 +165,9 @@ func (n *Node) failedNode(now time.Time, id enode.ID) {
 	if promoted != nil {
 		n.stats.NodesAdded++
 		n.events.publish(Event{Type: NodeAdded, ID: promoted.ID(), Addr: promoted.Addr, Node: promoted.Node})
+		if n.bannedNode(now, promoted.Node) {
+			n.removeNode(now, promoted.ID()) // its range was banned while it was in reserve
+		}
 	}
 	n.checksDue = true
 	n.refreshIfEmpty(now)

@@ -125,7 +125,7 @@ func (q *query) abandon(now time.Time) {
 
 // unbanned returns the nodes that are not banned, in the same slice.
 func (n *Node) unbanned(now time.Time, nodes []*enode.Node) []*enode.Node {
-	return slices.DeleteFunc(nodes, func(node *enode.Node) bool { return n.bans.id(now, node.ID()) })
+	return slices.DeleteFunc(nodes, func(node *enode.Node) bool { return n.bannedNode(now, node) })
 }
 
 // runQuery runs a lookup for a caller; read takes what it wants of it, in a turn.
