@@ -131,11 +131,9 @@ func TestSimFindNodeInFullTable(t *testing.T) {
 		closest := enode.ID{}
 		for range 1000 {
 			node := signed(t, newKey(t), 1, s.addr())
-			n.turn(func(now time.Time) {
-				if n.offer(now, node, netip.AddrPort{}).InTable() {
-					n.seenNode(now, node.ID(), time.Millisecond)
-				}
-			})
+			if r, _ := n.Add(node); r.InTable() {
+				n.turn(func(now time.Time) { n.seenNode(now, node.ID(), time.Millisecond) })
+			}
 			if closest == (enode.ID{}) || enode.DistCmp(n.ID(), node.ID(), closest) < 0 {
 				closest = node.ID()
 			}

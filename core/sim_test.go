@@ -279,14 +279,12 @@ func keyAt(t testing.TB, id enode.ID, distance int) *ecdsa.PrivateKey {
 // know puts nodes into the table, as verified ones.
 func (s *sim) know(n *Node, nodes ...*enode.Node) {
 	s.t.Helper()
-	n.turn(func(now time.Time) {
-		for _, node := range nodes {
-			if r := n.offer(now, node, netip.AddrPort{}); !r.InTable() {
-				s.t.Errorf("node was not taken into the table: %v", r)
-			}
-			n.seenNode(now, node.ID(), time.Millisecond)
+	for _, node := range nodes {
+		if r, err := n.Add(node); err != nil || !r.InTable() {
+			s.t.Errorf("node was not taken into the table: %v, %v", r, err)
 		}
-	})
+		n.turn(func(now time.Time) { n.seenNode(now, node.ID(), time.Millisecond) })
+	}
 }
 
 // nodesAt makes records at one log distance from id, each with an address of its own.
