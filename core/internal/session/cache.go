@@ -16,7 +16,7 @@ type sessionList struct {
 }
 
 func newCache(capacity int) *cache {
-	c := &cache{capacity: capacity, sessions: make(map[Peer]*Session)}
+	c := &cache{capacity: max(capacity, 1), sessions: make(map[Peer]*Session)}
 	for i := range c.parts {
 		l := &c.parts[i]
 		l.root.next, l.root.prev = &l.root, &l.root

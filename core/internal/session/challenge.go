@@ -15,12 +15,13 @@ const maxTries = 4
 
 // challenge is a WHOAREYOU that was sent and not answered yet. There is one per peer.
 type challenge struct {
-	peer    Peer
-	data    [codec.ChallengeDataSize]byte
-	node    *enode.Node // record that the WHOAREYOU said we know, nil for none
-	expires time.Time
-	tries   int
-	settled bool // a handshake succeeded, or time is up
+	peer       Peer
+	data       [codec.ChallengeDataSize]byte
+	node       *enode.Node // record that the WHOAREYOU said we know, nil for none
+	expires    time.Time
+	tries      int
+	spent      bool // answered, or revoked: a check of a handshake that is still under way counts no more
+	prev, next *challenge
 }
 
 // challenges bounds what is outstanding, in all and per source. Every challenge lives equally long, so the order of
@@ -29,15 +30,16 @@ type challenges struct {
 	max, maxPerSource int
 	byPeer            map[Peer]*challenge
 	bySource          map[limit.Source]int
-	order             []*challenge // oldest first, from head; settled ones are skipped
-	head              int
+	root              challenge // sentinel of the ring: root.next is the oldest
 }
 
 func newChallenges(max, maxPerSource int) *challenges {
-	return &challenges{
+	c := &challenges{
 		max: max, maxPerSource: maxPerSource,
 		byPeer: make(map[Peer]*challenge), bySource: make(map[limit.Source]int),
 	}
+	c.root.prev, c.root.next = &c.root, &c.root
+	return c
 }
 
 // room tells whether one more from this source may be outstanding.
@@ -51,21 +53,18 @@ func (c *challenges) room(from netip.Addr) bool {
 func (c *challenges) add(ch *challenge) {
 	c.byPeer[ch.peer] = ch
 	c.bySource[limit.SourceOf(ch.peer.Addr.Addr())]++
-	if c.head > 64 && c.head > len(c.order)/2 {
-		n := copy(c.order, c.order[c.head:])
-		clear(c.order[n:])
-		c.order, c.head = c.order[:n], 0
-	}
-	c.order = append(c.order, ch)
+	ch.prev, ch.next = c.root.prev, &c.root
+	ch.prev.next, c.root.prev = ch, ch
 }
 
-// settle ends a challenge: answered or expired.
+// settle takes a challenge out, answered, revoked or expired. Settling twice is harmless.
 func (c *challenges) settle(ch *challenge) {
-	if ch.settled {
+	if c.byPeer[ch.peer] != ch {
 		return
 	}
-	ch.settled = true
 	delete(c.byPeer, ch.peer)
+	ch.prev.next, ch.next.prev = ch.next, ch.prev
+	ch.prev, ch.next = nil, nil
 	src := limit.SourceOf(ch.peer.Addr.Addr())
 	if c.bySource[src]--; c.bySource[src] <= 0 {
 		delete(c.bySource, src)
@@ -74,24 +73,14 @@ func (c *challenges) settle(ch *challenge) {
 
 // expire ends the challenges whose time is up.
 func (c *challenges) expire(now time.Time) {
-	for c.head < len(c.order) {
-		ch := c.order[c.head]
-		if !ch.settled && now.Before(ch.expires) {
-			return
-		}
+	for ch := c.root.next; ch != &c.root && !now.Before(ch.expires); ch = c.root.next {
 		c.settle(ch)
-		c.order[c.head] = nil
-		c.head++
 	}
-	c.order, c.head = c.order[:0], 0
 }
 
 // next tells when expire has work, zero for never.
 func (c *challenges) next() time.Time {
-	if c.head < len(c.order) {
-		return c.order[c.head].expires
-	}
-	return time.Time{}
+	return c.root.next.expires // the sentinel's is zero
 }
 
 // challenge answers an undecryptable packet with WHOAREYOU.
@@ -99,11 +88,11 @@ func (c *challenges) next() time.Time {
 // While a challenge is pending the same bytes go out again: the handshake that answers the first copy must fit.
 func (m *Machine) challenge(now time.Time, peer Peer, nonce codec.Nonce) Drop {
 	m.challenges.expire(now)
-	expected := m.exchanges[peer] != nil // we asked this peer ourselves: no stranger
+	ch := m.challenges.byPeer[peer]
+	expected := ch == nil && m.exchanges[peer] != nil // we asked this peer ourselves; repeats are on its account
 	if !expected && !m.cfg.Limits.AllowChallenge(now, peer.Addr.Addr()) {
 		return DropChallengeLimit
 	}
-	ch := m.challenges.byPeer[peer]
 	if ch == nil {
 		if !m.challenges.room(peer.Addr.Addr()) {
 			return DropChallengesFull

@@ -12,6 +12,10 @@ import (
 // MaxQueue is how many requests to one peer wait while a handshake with it is under way.
 const MaxQueue = 8
 
+// maxLingering is the number of exchanges from which on none is kept for the sake of a challenge that the peer may
+// still hold.
+const maxLingering = 4096
+
 // Errors of [Machine.Send], and of a request that fails later (Result.Failed).
 var (
 	ErrBusy     = errors.New("session: too many requests wait for a handshake with this node")
@@ -29,7 +33,7 @@ type Request struct {
 
 	node       *enode.Node // nil: taken from the session or Config.Known if a handshake is needed
 	message    []byte
-	ex         *exchange
+	ex         *exchange   // nil once forgotten
 	nonce      codec.Nonce // of the packet that last carried it
 	keys       *keySet     // it was last sealed with; nil: waits, or went out as a random packet
 	challenged bool        // a handshake was started for it
@@ -44,18 +48,24 @@ const (
 	asking                  // a random packet is out; WHOAREYOU is to come
 	working                 // a Job makes the handshake packet
 	confirming              // the handshake packet is out; the first packet under its keys is to come
+	resting                 // nobody had time for the Job; another start follows
 )
 
-// exchange is what is under way to one peer. It exists while the machine tracks a request to it.
+// exchange is what is under way to one peer. It exists while the machine tracks a request to it, and a little longer
+// where the peer may still hold a challenge for it: the repeats of that challenge carry the nonce of the first packet.
 type exchange struct {
 	peer     Peer
 	phase    phase
 	inFlight []*Request // on the wire, unanswered
 	queue    []*Request // waiting for the handshake, at most MaxQueue
 	job      *Job       // while working
+	due      time.Time  // while confirming or resting: when that ends by itself
+	knock    codec.Nonce
+	until    time.Time // up to when the peer may hold a challenge, zero for not at all
 
-	// The last handshake packet sent and what it answered, for the case that it was lost.
-	opening   codec.Nonce
+	// The last handshake packet sent and what it answered, for the case that it was lost. handshake is nil when there
+	// is none.
+	opening   codec.Nonce // of our packet that the challenge was for
 	answered  [codec.ChallengeDataSize]byte
 	handshake []byte
 	keys      *keySet
@@ -66,10 +76,14 @@ type exchange struct {
 
 // Send starts a request: message is a plaintext of this protocol, kept until Forget. node is the peer's record where the
 // caller has it; a handshake cannot do without one. ErrBusy says that MaxQueue requests wait already,
-// ErrTooLarge that the message would not fit into a packet of an established session.
+// ErrTooLarge that the message would not fit into a packet of an established session, ErrNoRecord that there is neither
+// a session nor a record of this node.
 func (m *Machine) Send(now time.Time, to Peer, node *enode.Node, message []byte) (*Request, error) {
 	if codec.MessagePacketSize(len(message)) > codec.MaxPacketSize {
 		return nil, ErrTooLarge
+	}
+	if node != nil && node.ID() != to.ID {
+		return nil, ErrNoRecord
 	}
 	s := m.cache.lookup(to)
 	if s == nil && m.record(to, node) == nil {
@@ -88,8 +102,10 @@ func (m *Machine) Send(now time.Time, to Peer, node *enode.Node, message []byte)
 	case ex.phase != idle:
 		ex.queue = append(ex.queue, r)
 	case s != nil:
+		ex.inFlight = append(ex.inFlight, r)
 		m.seal(now, s, r)
 	default:
+		ex.inFlight = append(ex.inFlight, r)
 		m.ask(now, r)
 	}
 	return r, nil
@@ -107,14 +123,24 @@ func (m *Machine) Forget(now time.Time, r *Request) {
 	}
 	if i := slices.Index(ex.inFlight, r); i >= 0 {
 		ex.inFlight = slices.Delete(ex.inFlight, i, i+1)
-		m.unlist(ex, r)
+		m.unlist(ex, r.nonce)
 	}
-	if ex.phase == asking && len(ex.inFlight) == 0 {
-		// The packet that should have provoked a WHOAREYOU is out of time: the next in line knocks.
+	if ex.carried == r {
+		ex.carried = nil
+	}
+	if ex.phase == asking && !slices.ContainsFunc(ex.inFlight, ex.asks) {
 		m.reopen(now, ex)
 		return
 	}
-	m.release(ex)
+	m.release(now, ex)
+}
+
+// asks tells whether the random packet that is out stands for a request.
+func (ex *exchange) asks(r *Request) bool { return r.keys == nil && r.nonce == ex.knock }
+
+// busy tells whether the opening of a session is past the random packet.
+func (ex *exchange) busy() bool {
+	return ex.phase == working || ex.phase == confirming || ex.phase == resting
 }
 
 // reopen gives the opening of a session another start when the last one came to nothing: the next in line knocks.
@@ -123,29 +149,50 @@ func (m *Machine) reopen(now time.Time, ex *exchange) {
 	if len(ex.queue) > 0 {
 		next := ex.queue[0]
 		ex.queue = slices.Delete(ex.queue, 0, 1)
+		ex.inFlight = append(ex.inFlight, next)
 		m.ask(now, next)
+		return
 	}
-	m.release(ex)
+	if i := slices.IndexFunc(ex.inFlight, func(r *Request) bool { return !r.again }); i >= 0 {
+		ex.inFlight[i].again = true
+		m.ask(now, ex.inFlight[i])
+		return
+	}
+	m.release(now, ex)
 }
 
-// unlist drops the nonce of a request, unless a lost handshake may still be asked for by it.
-func (m *Machine) unlist(ex *exchange, r *Request) {
-	if r.nonce != ex.opening || ex.handshake == nil {
-		delete(m.byNonce, r.nonce)
+// rest puts another start off.
+func (m *Machine) rest(now time.Time, ex *exchange) {
+	ex.phase, ex.job, ex.due = resting, nil, now.Add(m.cfg.ConfirmAfter)
+	m.openings.push(ex, ex.due)
+}
+
+// unlist drops a nonce of an exchange, unless the peer may still repeat a challenge for it.
+func (m *Machine) unlist(ex *exchange, n codec.Nonce) {
+	if n != ex.knock && (n != ex.opening || ex.handshake == nil) {
+		delete(m.byNonce, n)
 	}
 }
 
 // release drops an exchange without requests. One whose handshake packet is being made or confirmed stays until that
-// is over, so that the session comes up.
-func (m *Machine) release(ex *exchange) {
-	if len(ex.inFlight) > 0 || len(ex.queue) > 0 || ex.phase == working || ex.phase == confirming {
+// is over, so that the session comes up; one that the peer may hold a challenge for stays as long as that lives.
+func (m *Machine) release(now time.Time, ex *exchange) {
+	if len(ex.inFlight) > 0 || len(ex.queue) > 0 || ex.busy() {
 		return
 	}
-	if ex.handshake != nil {
-		delete(m.byNonce, ex.opening)
-		ex.handshake = nil
+	ex.phase = idle
+	if now.Before(ex.until) && len(m.exchanges) <= maxLingering {
+		return
 	}
+	delete(m.byNonce, ex.knock)
+	delete(m.byNonce, ex.opening)
 	delete(m.exchanges, ex.peer)
+}
+
+// linger keeps an exchange for as long as the peer may hold a challenge that our packet of now caused.
+func (m *Machine) linger(now time.Time, ex *exchange) {
+	ex.until = now.Add(m.cfg.ChallengeLife)
+	m.lingering.push(ex, ex.until)
 }
 
 // record finds the newest record that can name the peer's key.
@@ -160,17 +207,23 @@ func (m *Machine) record(p Peer, node *enode.Node) *enode.Node {
 }
 
 // ask sends a random packet in place of the request: the peer cannot decrypt it and answers with WHOAREYOU.
+//
+// Another random packet of the same opening has the nonce of the first. The peer answers it with the challenge that it
+// holds already, which names that nonce.
 func (m *Machine) ask(now time.Time, r *Request) {
 	ex := r.ex
 	ex.phase = asking
+	if ex.knock == (codec.Nonce{}) {
+		if ex.knock = r.nonce; r.nonce == (codec.Nonce{}) {
+			m.cfg.Rand.Read(ex.knock[:])
+		}
+	}
 	var random [codec.RandomPayloadSize]byte
 	m.cfg.Rand.Read(random[:])
-	var nonce codec.Nonce
-	m.cfg.Rand.Read(nonce[:])
 	buf := m.cfg.Out.Buffer(r.Peer.Addr)
-	m.cfg.Out.Queue(r.Peer.Addr, codec.AppendRandomPacket(buf, m.cfg.Protocol, codec.NewMask(r.Peer.ID), m.iv(), nonce, m.self, random[:]))
-	ex.inFlight = append(ex.inFlight, r)
-	m.list(now, r, nil, nonce)
+	m.cfg.Out.Queue(r.Peer.Addr, codec.AppendRandomPacket(buf, m.cfg.Protocol, codec.NewMask(r.Peer.ID), m.iv(), ex.knock, m.self, random[:]))
+	m.list(now, r, nil, ex.knock)
+	m.linger(now, ex)
 }
 
 // seal sends a request over an established session.
@@ -178,9 +231,7 @@ func (m *Machine) seal(now time.Time, s *Session, r *Request) {
 	k := s.sealing()
 	nonce := m.nonce(k)
 	m.sealTo(s, k, nonce, r.message)
-	if !slices.Contains(r.ex.inFlight, r) {
-		r.ex.inFlight = append(r.ex.inFlight, r)
-	}
+	m.cache.touch(s, false)
 	m.list(now, r, k, nonce)
 }
 
@@ -191,8 +242,8 @@ func (m *Machine) sealTo(s *Session, k *keySet, nonce codec.Nonce, message []byt
 
 // list notes which packet carries the request now.
 func (m *Machine) list(now time.Time, r *Request, k *keySet, nonce codec.Nonce) {
-	if r.nonce != (codec.Nonce{}) {
-		m.unlist(r.ex, r)
+	if r.nonce != nonce {
+		m.unlist(r.ex, r.nonce)
 	}
 	r.nonce, r.keys, r.Sent = nonce, k, now
 	m.byNonce[nonce] = r.ex
@@ -203,6 +254,12 @@ func (m *Machine) list(now time.Time, r *Request, k *keySet, nonce codec.Nonce) 
 func (m *Machine) settle(now time.Time, ex *exchange, s *Session) {
 	ex.phase, ex.job = idle, nil
 	current := s.sealing()
+	if current.confirmed {
+		ex.until = time.Time{}
+	}
+	knock := ex.knock
+	ex.knock = codec.Nonce{}
+	m.unlist(ex, knock)
 	for _, r := range ex.inFlight {
 		if r.keys != current && !r.again {
 			r.again = true
@@ -212,67 +269,8 @@ func (m *Machine) settle(now time.Time, ex *exchange, s *Session) {
 	queue := ex.queue
 	ex.queue = nil
 	for _, r := range queue {
+		ex.inFlight = append(ex.inFlight, r)
 		m.seal(now, s, r)
 	}
-	m.release(ex)
-}
-
-// whoareyou handles the answer to a packet that the peer could not decrypt.
-//
-// The address must be the one that the request went to, the nonce that of the request, and a request gets one
-// handshake.
-func (m *Machine) whoareyou(now time.Time, from Peer, p *codec.Packet) Result {
-	ex := m.byNonce[p.Nonce]
-	if ex == nil {
-		return dropped(DropUnsolicitedWhoareyou)
-	}
-	if ex.peer.Addr != from.Addr {
-		return dropped(DropWrongAddress)
-	}
-	if ex.handshake != nil && p.Nonce == ex.opening {
-		return m.repeatHandshake(now, ex, p)
-	}
-	i := slices.IndexFunc(ex.inFlight, func(r *Request) bool { return r.nonce == p.Nonce })
-	if i < 0 {
-		return dropped(DropUnsolicitedWhoareyou)
-	}
-	r := ex.inFlight[i]
-	if r.challenged || ex.phase == working || ex.phase == confirming {
-		return dropped(DropRepeatedWhoareyou)
-	}
-	r.challenged = true
-	if r.keys != nil {
-		r.keys.refused = true
-	}
-	node := m.record(ex.peer, r.node)
-	if node == nil || node.Pubkey() == nil {
-		return Result{Peer: ex.peer, Failed: r, Err: ErrNoRecord}
-	}
-	job := &Job{kind: initiate, peer: ex.peer, node: node, self: m.self, key: m.cfg.Key, request: r, enrSeq: p.ENRSeq}
-	job.challenge = [codec.ChallengeDataSize]byte(p.Header)
-	ex.phase, ex.job = working, job
-	return Result{Peer: ex.peer, Job: job}
-}
-
-// repeatHandshake sends the handshake packet once more, byte for byte, when the peer repeats the challenge that it
-// answered long after it should have arrived: it was lost.
-func (m *Machine) repeatHandshake(now time.Time, ex *exchange, p *codec.Packet) Result {
-	if ex.repeated || ex.keys.confirmed || now.Sub(ex.sent) < m.cfg.ConfirmAfter || [codec.ChallengeDataSize]byte(p.Header) != ex.answered {
-		return dropped(DropRepeatedWhoareyou)
-	}
-	ex.repeated = true
-	for _, r := range ex.inFlight {
-		if r != ex.carried {
-			r.keys = nil // the peer could not read it yet
-		}
-	}
-	m.transmitHandshake(now, ex)
-	return Result{Peer: ex.peer}
-}
-
-func (m *Machine) transmitHandshake(now time.Time, ex *exchange) {
-	ex.phase, ex.sent = confirming, now
-	m.confirming = append(m.confirming, confirmation{ex, now.Add(m.cfg.ConfirmAfter)})
-	m.cfg.Out.Queue(ex.peer.Addr, append(m.cfg.Out.Buffer(ex.peer.Addr), ex.handshake...))
-	m.stats.HandshakesSent++
+	m.release(now, ex)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/discv5/host/codec"
@@ -31,10 +30,12 @@ type Job struct {
 	// initiate
 	node    *enode.Node
 	request *Request
+	opening codec.Nonce // of our packet that was challenged
 	enrSeq  uint64
 
 	// accept
-	pending *challenge
+	pending *challenge   // for the machine alone
+	known   *enode.Node  // record that the challenge said we know, or nil
 	packet  codec.Packet // its slices belong to the job
 	verify  func([]byte) (*enode.Node, error)
 
@@ -103,9 +104,8 @@ func (j *Job) accept() {
 // sender returns the record that names the sender's key: the newer of the one in the packet and the one that we said
 // we know.
 func (j *Job) sender() (*enode.Node, error) {
-	known := j.pending.node
 	if len(j.packet.Record) == 0 {
-		return known, nil
+		return j.known, nil
 	}
 	node, err := j.verify(j.packet.Record)
 	if err != nil {
@@ -114,28 +114,10 @@ func (j *Job) sender() (*enode.Node, error) {
 	if node.ID() != j.peer.ID {
 		return nil, errIdentity
 	}
-	if known != nil && known.Seq() > node.Seq() {
-		return known, nil
+	if j.known != nil && j.known.Seq() > node.Seq() {
+		return j.known, nil
 	}
 	return node, nil
-}
-
-// Abandon takes back a job that was not run; its peer may try again.
-func (m *Machine) Abandon(now time.Time, j *Job) {
-	if j.kind == accept {
-		j.pending.tries--
-		return
-	}
-	ex := m.exchanges[j.peer]
-	if ex == nil || ex.job != j {
-		return
-	}
-	j.request.challenged = false
-	if j.request.ex == ex {
-		ex.phase, ex.job = asking, nil
-	} else {
-		m.reopen(now, ex)
-	}
 }
 
 // Finish takes back a job that was run.
@@ -151,61 +133,15 @@ func (m *Machine) Finish(now time.Time, j *Job) (r Result) {
 	return r
 }
 
-// initiated sends the handshake packet, with the request in it where it fits.
-func (m *Machine) initiated(now time.Time, j *Job) Result {
-	ex := m.exchanges[j.peer]
-	if ex == nil || ex.job != j {
-		return dropped(DropStaleJob) // the peer's own handshake came first, or everybody gave up
-	}
-	ex.job = nil
-	if j.drop != 0 {
-		m.reopen(now, ex)
-		return dropped(j.drop)
-	}
-	k := &keySet{seal: codec.NewCipher(j.keys.Initiator), open: codec.NewCipher(j.keys.Recipient)}
-	s, evicted := m.install(now, j.peer, k, true)
-	if s.Node == nil || s.Node.Seq() < j.node.Seq() {
-		s.Node = j.node
-	}
-	if local := m.cfg.Record(); j.enrSeq < local.Seq() {
-		j.handshake.Record = m.cfg.RecordRLP()
-	}
-	carried := j.request
-	if carried.ex == nil && len(ex.queue) > 0 { // given up meanwhile
-		carried = ex.queue[0]
-	}
-	message := carried.message
-	if carried.ex == nil || codec.HandshakePacketSize(len(j.handshake.Record), len(message)) > codec.MaxPacketSize {
-		carried, message = nil, m.primer(j.peer)
-	}
-	nonce := m.nonce(k)
-	if ex.handshake != nil && ex.opening != j.request.nonce {
-		delete(m.byNonce, ex.opening)
-	}
-	ex.handshake = codec.AppendHandshakePacket(make([]byte, 0, codec.MaxPacketSize), m.cfg.Protocol, s.mask, m.iv(), nonce, m.self,
-		&j.handshake, k.seal, message)
-	ex.opening, ex.answered, ex.keys, ex.carried, ex.repeated = j.request.nonce, j.challenge, k, carried, false
-	m.byNonce[ex.opening] = ex
-	if carried != nil {
-		if i := slices.Index(ex.queue, carried); i >= 0 {
-			ex.queue = slices.Delete(ex.queue, i, i+1)
-			ex.inFlight = append(ex.inFlight, carried)
-		}
-		m.list(now, carried, k, nonce)
-		carried.challenged = true
-	}
-	m.transmitHandshake(now, ex)
-	return Result{Peer: j.peer, Evicted: evicted}
-}
-
 // accepted brings up the session that a peer opened.
 func (m *Machine) accepted(now time.Time, j *Job) Result {
 	if j.drop != 0 {
 		return dropped(j.drop)
 	}
-	if j.pending.settled && now.Before(j.pending.expires) {
+	if j.pending.spent {
 		return dropped(DropNoChallenge) // another packet answered the challenge first
 	}
+	j.pending.spent = true
 	m.challenges.settle(j.pending)
 	m.stats.HandshakesAccepted++
 	k := &keySet{

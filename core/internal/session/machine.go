@@ -65,16 +65,11 @@ type Machine struct {
 	challenges *challenges
 	exchanges  map[Peer]*exchange
 	byNonce    map[codec.Nonce]*exchange // by the nonce of a packet that may be answered with WHOAREYOU
-	confirming []confirmation            // oldest first
-	primers    map[codec.RequestID]Peer  // PINGs that took a request's place in a handshake packet
+	openings   alarms                    // handshakes that count as done, openings that start over
+	lingering  alarms                    // exchanges that are kept no longer
+	primers    primers
 	stats      Stats
 	scratch    [codec.MaxPacketSize]byte // decrypted message of this step
-}
-
-// confirmation is when an unconfirmed handshake counts as done.
-type confirmation struct {
-	ex *exchange
-	at time.Time
 }
 
 // Result is what a step led to.
@@ -84,7 +79,7 @@ type Result struct {
 	Message     []byte      // decrypted, nil when there is none; valid until the next step
 	Handshake   bool        // Message came in a handshake packet
 	Established bool        // the peer opened a session with us
-	Record      *enode.Node // verified record that the peer sent in its handshake, or nil
+	Record      *enode.Node // verified: the one that the peer sent in its handshake, or a newer one that was known; nil if it sent none
 	Evicted     *Session    // pushed out of the cache, or nil
 	Job         *Job        // to be run and handed back, or nil
 	Failed      *Request    // cannot be answered any more, because of Err
@@ -103,7 +98,7 @@ func New(cfg Config) *Machine {
 		challenges: newChallenges(cfg.MaxChallenges, MaxChallengesPerSource),
 		exchanges:  make(map[Peer]*exchange),
 		byNonce:    make(map[codec.Nonce]*exchange),
-		primers:    make(map[codec.RequestID]Peer),
+		primers:    primers{peers: make(map[codec.RequestID]Peer)},
 	}
 }
 
@@ -174,7 +169,7 @@ func (m *Machine) handshake(now time.Time, peer Peer, p *codec.Packet) Result {
 	ch.tries++
 	return Result{Peer: peer, Job: &Job{
 		kind: accept, peer: peer, self: m.self, key: m.cfg.Key, challenge: ch.data,
-		pending: ch, packet: clonePacket(p), verify: m.cfg.Verify,
+		pending: ch, known: ch.node, packet: clonePacket(p), verify: m.cfg.Verify,
 	}}
 }
 
@@ -182,7 +177,11 @@ func (m *Machine) handshake(now time.Time, peer Peer, p *codec.Packet) Result {
 // without a session is dropped, a random packet in its place would only confuse the peer.
 func (m *Machine) Respond(now time.Time, to Peer, message []byte) bool {
 	s := m.cache.lookup(to)
-	return s != nil && m.Reply(s, message)
+	if s == nil {
+		return false
+	}
+	m.cache.touch(s, false)
+	return m.Reply(s, message)
 }
 
 // Reply is Respond over the session that a Result brought, in the same step. It reports whether the message fits into
@@ -196,30 +195,38 @@ func (m *Machine) Reply(s *Session, message []byte) bool {
 	return true
 }
 
-// Advance does what time brings: challenges expire, unconfirmed handshakes count as done.
+// Advance does what time brings: challenges expire, unconfirmed handshakes count as done, what was kept for the sake of
+// late packets goes.
 func (m *Machine) Advance(now time.Time) {
 	m.challenges.expire(now)
-	for len(m.confirming) > 0 && !now.Before(m.confirming[0].at) {
-		c := m.confirming[0]
-		m.confirming = m.confirming[1:]
-		if c.ex.phase != confirming || c.at != c.ex.sent.Add(m.cfg.ConfirmAfter) {
-			continue // confirmed meanwhile
+	m.primers.expire(now)
+	for a := m.openings.pop(now); a.ex != nil; a = m.openings.pop(now) {
+		m.openingDue(now, a)
+	}
+	for a := m.lingering.pop(now); a.ex != nil; a = m.lingering.pop(now) {
+		if m.exchanges[a.ex.peer] == a.ex {
+			m.release(now, a.ex)
 		}
-		if s := m.cache.lookup(c.ex.peer); s != nil {
-			m.settle(now, c.ex, s)
-		} else {
-			m.reopen(now, c.ex)
-		}
+	}
+}
+
+// openingDue ends the wait for the confirmation of a handshake, or for another start.
+func (m *Machine) openingDue(now time.Time, a alarm) {
+	if a.at != a.ex.due || !a.ex.busy() || a.ex.phase == working {
+		return // over meanwhile
+	}
+	s := m.cache.lookup(a.ex.peer)
+	if a.ex.phase == confirming && s != nil {
+		m.settle(now, a.ex, s)
+	} else {
+		m.reopen(now, a.ex) // nobody ran the job, or the session was pushed out
 	}
 }
 
 // Next tells when Advance has work, zero for never.
 func (m *Machine) Next() time.Time {
-	next := m.challenges.next()
-	if len(m.confirming) > 0 && (next.IsZero() || m.confirming[0].at.Before(next)) {
-		next = m.confirming[0].at
-	}
-	return next
+	next := earlier(m.challenges.next(), m.primers.next())
+	return earlier(next, earlier(m.openings.next(), m.lingering.next()))
 }
 
 // Session returns the session with a peer, or nil.
@@ -234,39 +241,15 @@ func (m *Machine) Sessions(yield func(*Session) bool) {
 	}
 }
 
-// End drops the session with a peer, if there is one, and any challenge to it.
+// End drops the session with a peer, if there is one, and any challenge to it. Requests under way stay.
 func (m *Machine) End(p Peer) {
 	if s := m.cache.lookup(p); s != nil {
 		m.cache.remove(s)
 	}
 	if ch := m.challenges.byPeer[p]; ch != nil {
+		ch.spent = true
 		m.challenges.settle(ch)
 	}
-}
-
-// Primed tells whether a PONG answers a PING that the machine put into a handshake packet, and forgets that PING.
-func (m *Machine) Primed(p Peer, id codec.RequestID) bool {
-	if m.primers[id] != p {
-		return false
-	}
-	delete(m.primers, id)
-	return true
-}
-
-// maxPrimers bounds the PINGs of the machine whose PONG is awaited. A PONG that is not recognised is only counted
-// as unsolicited.
-const maxPrimers = 1024
-
-// primer makes the PING that takes the place of a request too large for a handshake packet.
-func (m *Machine) primer(p Peer) []byte {
-	var b [codec.MaxRequestIDSize]byte
-	m.cfg.Rand.Read(b[:])
-	id, _ := codec.NewRequestID(b[:])
-	if len(m.primers) >= maxPrimers {
-		clear(m.primers)
-	}
-	m.primers[id] = p
-	return codec.Ping{RequestID: id, ENRSeq: m.cfg.Record().Seq()}.Append(nil)
 }
 
 // nonce makes the nonce of the next packet under k: a counter, so that none repeats, and random bits.
