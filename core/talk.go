@@ -216,7 +216,7 @@ func (n *Node) SendMessage(id enode.ID, addr netip.AddrPort, kind byte, body []b
 		return ErrTooLarge
 	}
 	open := n.turn(func(now time.Time) {
-		if !n.sessions.Respond(now, session.Peer{ID: id, Addr: addr}, append([]byte{kind}, body...)) {
+		if !n.sessions.Respond(now, session.Peer{ID: id, Addr: unmapped(addr)}, append([]byte{kind}, body...)) {
 			err = ErrNoRecord
 			return
 		}
