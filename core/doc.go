@@ -11,7 +11,11 @@
 //   - nodes.go: nodes that were met and where they go; bans.go: who is kept out
 //   - check.go, refresh.go, query.go: liveness checks, table refresh, lookups
 //   - local.go: the local record, endpoint votes, reachability
-//   - talk.go, filter.go, store.go: the extension points
+//   - talk.go: the extension point TALK
+//   - filter.go: what a filter is; filter_chain.go: verdicts and what they do; filter_worker.go: how a filter is asked;
+//     filter_stats.go: counters and explanations
+//   - store.go: what a store is; store_writer.go: writing behind; store_load.go: reading at the start; stored.go: encodings
+//   - guest.go: goroutines that call filters and the store
 //   - events.go, stats.go: what can be observed
 //
 // # Goroutines and ownership
@@ -22,7 +26,10 @@
 //
 // Goroutines: one reader per socket, one clock, one crypto worker per core, one keeper of the local record; the store
 // writer and one worker per filter where there are any; one per TALK request being served, bounded. Close ends all of
-// them and waits, except for handlers that ignore their context.
+// them and waits, for the store and filters about a second (closeGrace), and not for handlers that ignore their context.
+//
+// A Filter or a Store may hang, panic, lie and fail without harm to anything else: its own goroutine calls it, what it
+// returns is checked, OnError decides in place of a filter, and memory stands in for a store.
 //
 // # Errors
 //
@@ -34,7 +41,9 @@
 // Everything that a stranger can make grow is bounded: sessions (Config.Sessions), challenges (16,384 outstanding, 64
 // per source), handshake jobs waiting (maxJobs), sources with a rate limit of their own (limit.MaxSources), verified records
 // remembered (maxRecords), TALK requests in flight (Config.Talk), records taken from one answer (maxAnswerRecords), packets of one answer
-// (maxAnswerPackets), nodes that wait for a filter's verdict (maxPending). Our own: calls under way (maxCalls), lookups under way (maxQueries).
+// (maxAnswerPackets), nodes whose verdicts are remembered (maxVerdicts), questions that wait for a filter (maxPending for
+// each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
+// from it (seedScans · seedsPerScan). Our own: calls under way (maxCalls), lookups under way (maxQueries).
 //
 // # Specification
 //

@@ -1,0 +1,661 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/ethereum/go-ethereum/rlp"
+)
+
+// memStore is a store in memory.
+type memStore struct {
+	mu      sync.Mutex
+	entries map[string]Entry
+	before  func(context.Context) error // every call
+	tamper  func(prefix, after []byte, limit int, page []Entry) []Entry
+	calls   map[string]int
+	puts    map[string]int // by key
+	offered []string       // keys that Scan returned
+}
+
+func newMemStore() *memStore {
+	return &memStore{entries: make(map[string]Entry), calls: make(map[string]int), puts: make(map[string]int)}
+}
+
+func (m *memStore) change(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+}
+
+func (m *memStore) enter(ctx context.Context, method string) error {
+	m.mu.Lock()
+	m.calls[method]++
+	before := m.before
+	m.mu.Unlock()
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (m *memStore) Put(ctx context.Context, entries []Entry) error {
+	if err := m.enter(ctx, "put"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range entries {
+		m.puts[string(e.Key)]++
+		if e.Version >= m.entries[string(e.Key)].Version {
+			m.entries[string(e.Key)] = e
+		}
+	}
+	return nil
+}
+
+func (m *memStore) Get(ctx context.Context, keys [][]byte) (all []Entry, err error) {
+	if err := m.enter(ctx, "get"); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range keys {
+		if e, ok := m.entries[string(k)]; ok {
+			all = append(all, e)
+		}
+	}
+	return all, nil
+}
+
+func (m *memStore) Scan(ctx context.Context, prefix, after []byte, limit int) (page []Entry, err error) {
+	if err := m.enter(ctx, "scan"); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range slices.Sorted(maps.Keys(m.entries)) {
+		if len(page) < limit && strings.HasPrefix(k, string(prefix)) && k > string(after) {
+			page = append(page, m.entries[k])
+			m.offered = append(m.offered, k)
+		}
+	}
+	if m.tamper != nil {
+		page = m.tamper(prefix, after, limit, page)
+	}
+	return page, nil
+}
+
+func (m *memStore) Delete(ctx context.Context, entries []Entry) error {
+	if err := m.enter(ctx, "delete"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range entries {
+		if old, ok := m.entries[string(e.Key)]; ok && old.Version <= e.Version {
+			delete(m.entries, string(e.Key))
+		}
+	}
+	return nil
+}
+
+func (m *memStore) keys(prefix string) (keys []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range slices.Sorted(maps.Keys(m.entries)) {
+		if strings.HasPrefix(k, prefix) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func stored(m Store) func(*Config) { return func(c *Config) { c.Store = m } }
+
+var errDown = errors.New("down")
+
+func down(context.Context) error { return errDown }
+
+// signedAt is a signed record with an address in a /24 of its own, and its encoding.
+func signedAt(t testing.TB, number int, seq uint64) (*enode.Node, []byte) {
+	t.Helper()
+	var r enr.Record
+	r.Set(enr.IPv4Addr(netip.AddrFrom4([4]byte{byte(20 + number>>16), byte(number >> 8), byte(number), 9})))
+	r.Set(enr.UDP(9000))
+	r.SetSeq(seq)
+	if err := enode.SignV4(&r, newKey(t)); err != nil {
+		t.Fatal(err)
+	}
+	return must(enode.New(enode.ValidSchemes, &r)), must(rlp.EncodeToBytes(&r))
+}
+
+// remember puts a node into a store as a host does.
+func (m *memStore) remember(node *enode.Node, record []byte, seen time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := nodeKey(nodePrefix, node.ID())
+	m.entries[string(k)] = Entry{Key: k, Value: encodeStoredNode(record), Version: node.Seq(), Expires: time.Now().Add(nodeLife)}
+	v4, _ := endpoints(node)
+	k = nodeKey(seenPrefix, node.ID())
+	m.entries[string(k)] = Entry{Key: k, Value: encodeStoredContact(v4, seen, time.Millisecond), Version: uint64(seen.UnixMilli())}
+}
+
+func testBan(id byte, until time.Time) Ban { return Ban{ID: enode.ID{id}, Reason: "test", Until: until} }
+
+func TestStoreRefillsTheTable(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		first := s.node()
+		for range 48 {
+			s.node(boot(first.Self()))
+		}
+		store, key, addr := newMemStore(), newKey(t), s.addr()
+		ours := func(c *Config) {
+			c.PrivateKey, c.Store, c.Conns = key, store, []PacketConn{s.net.Listen(addr)}
+		}
+		n := s.node(ours, boot(first.Self()))
+		pass(2 * time.Minute)
+		before := make(map[enode.ID]bool)
+		for _, info := range n.Table().Nodes {
+			if info.Verified {
+				before[info.Node.ID()] = true
+			}
+		}
+		if len(before) < 25 {
+			t.Fatalf("only %d nodes are known before the restart", len(before))
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		n = s.node(ours)
+		took := s.within(10*time.Second, "90 % of the nodes back", func() bool {
+			back := 0
+			for _, info := range n.Table().Nodes {
+				if info.Verified && before[info.Node.ID()] {
+					back++
+				}
+			}
+			return back*10 >= len(before)*9
+		})
+		t.Logf("90 %% of %d nodes back after %v", len(before), took)
+	})
+}
+
+func TestStoreDownAtStart(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		peer := s.node()
+		store := newMemStore()
+		store.remember(peer.Self(), must(rlp.EncodeToBytes(peer.Self().Record())), time.Now())
+		ban := testBan(1, time.Now().Add(time.Hour))
+		store.before = down
+		n := s.node(stored(store))
+		events := must(n.Events(100))
+		defer events.Close()
+		s.ping(n, s.node(quiet).Self())
+		pass(3 * time.Minute)
+		if err := n.StoreError(); !errors.Is(err, errDown) {
+			t.Errorf("store error %v", err)
+		}
+		if calls := store.calls["scan"]; calls > 30 {
+			t.Errorf("%d attempts in 3 min", calls)
+		}
+		if err := n.Ban(ban); err != nil {
+			t.Fatal(err)
+		}
+		store.change(func() { store.before = nil })
+		s.within(time.Minute+10*time.Second, "seeds when the store is back", func() bool {
+			_, verified := n.Len()
+			return verified == 1 && n.StoreError() == nil
+		})
+		if stats := n.StoreStats(); !stats.Loaded || stats.Seeds != 1 || stats.Waiting > 2 || stats.Failures == 0 {
+			t.Errorf("stats %+v", stats)
+		}
+		if keys := store.keys(hostPrefix); len(keys) != 1 {
+			t.Errorf("bans in the store: %v", keys)
+		}
+		var details []string
+		for len(events.C) > 0 {
+			if e := <-events.C; e.Type == StoreChanged {
+				details = append(details, e.Detail)
+			}
+		}
+		if !slices.Equal(details, []string{"ok"}) && !slices.Equal(details, []string{"degraded", "ok"}) {
+			t.Errorf("events %v", details)
+		}
+	})
+}
+
+func TestStoreWriteBehind(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		peer := s.node(quiet)
+		n := s.node(quiet, stored(store))
+		s.add(n, peer.Self())
+		for range 600 {
+			s.ping(n, peer.Self())
+			pass(3 * time.Second)
+		}
+		node, seen := string(nodeKey(nodePrefix, peer.ID())), string(nodeKey(seenPrefix, peer.ID()))
+		if store.puts[node] != 1 || store.puts[seen] < 3 || store.puts[seen] > 4 {
+			t.Errorf("half an hour of contact wrote the record %d times and the contact %d times", store.puts[node], store.puts[seen])
+		}
+		if record, ok := decodeStoredNode(store.entries[node].Value); !ok || !bytes.Equal(record, peer.local.rlp()) {
+			t.Errorf("stored record %x", record)
+		}
+		c, ok := decodeStoredContact(store.entries[seen].Value)
+		if !ok || c.addr != peer.LocalAddrs()[0] || time.Since(c.seen) > 11*time.Minute {
+			t.Errorf("stored contact %+v", c)
+		}
+		pass(13 * time.Hour)
+		s.ping(n, peer.Self())
+		pass(3 * time.Second)
+		if store.puts[node] != 2 {
+			t.Errorf("the record was written %d times in half a day, want 2 so that it does not expire", store.puts[node])
+		}
+		// Of many changes of one entry in quick succession the last is written, once.
+		calls := store.calls["put"] + store.calls["delete"]
+		for i := range 100 {
+			if err := n.Ban(testBan(1, time.Now().Add(time.Duration(i+1)*time.Hour))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(3 * time.Second)
+		if got := store.calls["put"] + store.calls["delete"] - calls; got != 1 {
+			t.Errorf("100 changes of a ban were written in %d calls", got)
+		}
+	})
+}
+
+func TestStoreRetries(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		n := s.node(quiet, stored(store))
+		pass(time.Second)
+		store.change(func() { store.before = down })
+		if err := n.Ban(testBan(1, time.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Minute)
+		if calls := store.calls["put"]; calls < 8 || calls > 20 {
+			t.Errorf("%d attempts in 10 min", calls)
+		}
+		if n.StoreError() == nil || n.StoreStats().Waiting != 1 {
+			t.Errorf("error %v, stats %+v", n.StoreError(), n.StoreStats())
+		}
+		store.change(func() { store.before = nil })
+		pass(61 * time.Second)
+		if n.StoreError() != nil || len(store.keys(hostPrefix)) != 1 {
+			t.Errorf("error %v, bans %v", n.StoreError(), store.keys(hostPrefix))
+		}
+	})
+}
+
+func TestStoreHangs(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		store.before = hanging(t)
+		n := s.node(quiet, stored(store))
+		pass(10 * time.Second)
+		if !errors.Is(n.StoreError(), errStoreHangs) {
+			t.Errorf("store error %v", n.StoreError())
+		}
+		n.turn(func(now time.Time) {
+			for i := range 3 * maxUnsaved {
+				key := fmt.Appendf(nil, "x%d", i)
+				n.store.save(change{Entry: Entry{Key: key}}, maxUnsaved)
+			}
+			n.store.ban(now, testBan(1, now.Add(time.Hour)))
+		})
+		if stats := n.StoreStats(); stats.Waiting != maxUnsaved+1 || stats.Dropped != 2*maxUnsaved {
+			t.Errorf("stats %+v", stats)
+		}
+	})
+}
+
+func TestStoreFlushesOnClose(t *testing.T) {
+	for what, delay := range map[string]time.Duration{"fast": 0, "slow": 700 * time.Millisecond, "too slow": 3 * time.Second} {
+		t.Run(what, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *sim) {
+				store := newMemStore()
+				n := s.node(quiet, stored(store))
+				pass(5 * time.Second)
+				if err := n.Ban(testBan(1, time.Now().Add(time.Hour))); err != nil {
+					t.Fatal(err)
+				}
+				store.change(func() { store.before = slow(delay) })
+				start := time.Now()
+				if err := n.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took != min(delay, time.Second) {
+					t.Errorf("Close took %v", took)
+				}
+				if got := len(store.keys(hostPrefix)); (got == 1) != (delay < time.Second) {
+					t.Errorf("%d bans in the store", got)
+				}
+			})
+		})
+	}
+}
+
+func TestStoreKeepsBans(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store, key := newMemStore(), newKey(t)
+		ours := func(c *Config) { c.PrivateKey = key }
+		hour := time.Now().Add(time.Hour)
+		prefix := netip.MustParsePrefix("192.0.2.0/24")
+		n := s.node(quiet, ours, stored(store))
+		for _, b := range []Ban{testBan(1, hour), testBan(2, hour), testBan(3, time.Now().Add(time.Minute)), {Prefix: prefix, Until: hour}} {
+			if err := n.Ban(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(3 * time.Second)
+		if !n.Unban(testBan(2, hour)) {
+			t.Error("no ban to end")
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := store.keys(hostPrefix); len(got) != 3 {
+			t.Fatalf("bans in the store: %v", got)
+		}
+		pass(2 * time.Minute)
+		puts := len(store.puts)
+		node := unsigned(1, 1)
+		k := append([]byte(nil), (&Node{self: n.self}).banKey(Ban{ID: node.ID()})...)
+		store.entries[string(k)] = Entry{Key: k, Value: encodeStoredBan(Ban{ID: node.ID(), Until: hour}), Version: 1, Expires: hour}
+		store.before = slow(time.Second)
+		n = s.node(quiet, ours, stored(store))
+		s.add(n, node)
+		settle()
+		s.wantInTable(n, node, 1)
+		pass(10 * time.Second)
+		s.wantNotInTable(n, node)
+		var got []string
+		for _, b := range n.Bans() {
+			got = append(got, banSubject(b))
+		}
+		slices.Sort(got)
+		want := []string{banSubject(testBan(1, hour)), node.ID().String(), prefix.String()}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("bans %v, want %v", got, want)
+		}
+		if len(store.puts) != puts {
+			t.Error("restored bans were written again")
+		}
+		// Another host that shares the store has its own.
+		if other := s.node(quiet, stored(store)); len(other.Bans()) != 0 {
+			t.Errorf("another host has bans %v", other.Bans())
+		}
+	})
+}
+
+// A ban whose write fails while it is ended must not come back.
+func TestStoreUnbanDuringAWrite(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		n := s.node(quiet, stored(store))
+		pass(5 * time.Second)
+		store.change(func() {
+			store.before = func(ctx context.Context) error {
+				time.Sleep(time.Second)
+				return errDown
+			}
+		})
+		hour := time.Now().Add(time.Hour)
+		if err := n.Ban(testBan(1, hour)); err != nil {
+			t.Fatal(err)
+		}
+		s.within(5*time.Second, "a write under way", func() bool { return n.StoreStats().Waiting == 0 })
+		n.Unban(testBan(1, hour))
+		pass(5 * time.Second)
+		store.change(func() { store.before = nil })
+		pass(2 * time.Minute)
+		if got := store.keys(hostPrefix); len(got) != 0 || store.calls["delete"] == 0 {
+			t.Errorf("bans in the store: %v", got)
+		}
+	})
+}
+
+func TestStoreBanVersionsSurviveAClockSetBack(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store, key := newMemStore(), newKey(t)
+		until := time.Now().Add(10 * time.Hour)
+		self := &Node{self: enode.PubkeyToIDV4(&key.PublicKey)}
+		k := self.banKey(testBan(1, until))
+		ahead := uint64(time.Now().Add(time.Hour).UnixMilli())
+		store.entries[string(k)] = Entry{Key: k, Value: encodeStoredBan(testBan(1, until)), Version: ahead, Expires: until}
+		n := s.node(quiet, stored(store), func(c *Config) { c.PrivateKey = key })
+		pass(5 * time.Second)
+		if !n.Unban(testBan(1, until)) {
+			t.Fatal("no ban")
+		}
+		pass(5 * time.Second)
+		if got := store.keys(hostPrefix); len(got) != 0 {
+			t.Errorf("bans in the store: %v", got)
+		}
+	})
+}
+
+func TestStoreForgetsOldContacts(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		add := func(number int, seen time.Duration) *enode.Node {
+			node, record := signedAt(t, number, 1)
+			store.remember(node, record, time.Now().Add(-seen))
+			return node
+		}
+		fresh, old, expired, unseen := add(1, time.Hour), add(2, nodeLife+time.Hour), add(3, time.Hour), add(4, time.Hour)
+		k := string(nodeKey(nodePrefix, expired.ID()))
+		e := store.entries[k]
+		e.Expires = time.Now().Add(-time.Second)
+		store.entries[k] = e
+		delete(store.entries, string(nodeKey(seenPrefix, unseen.ID())))
+		n := s.node(quiet, stored(store))
+		pass(time.Second)
+		s.wantInTable(n, fresh, 1)
+		s.wantInTable(n, unseen, 1)
+		s.wantNotInTable(n, old)
+		s.wantNotInTable(n, expired)
+	})
+}
+
+func TestStoreSeedsAreSpread(t *testing.T) {
+	store := newMemStore()
+	for i := range 6000 {
+		node, record := signedAt(t, i, 1)
+		store.remember(node, record, time.Now().Add(24*365*100*time.Hour)) // the clock of a bubble starts in 2000
+	}
+	var runs [2]map[string]bool
+	for run := range runs {
+		simulate(t, func(t *testing.T, s *sim) {
+			store.offered = nil
+			n := s.node(quiet, stored(store))
+			s.within(10*time.Second, "seeds", func() bool { return n.StoreStats().Loaded })
+			seeds := make(map[string]bool)
+			corners := make(map[string]int) // by the first two digits of the id
+			for _, k := range store.offered[storeBatch:] {
+				seeds[k] = true
+				corners[k[len(nodePrefix):][:2]]++
+			}
+			stats := n.StoreStats()
+			if stats.Seeds > seedScans*seedsPerScan || stats.Seeds < seedScans*seedsPerScan*9/10 {
+				t.Errorf("%d seeds", stats.Seeds)
+			}
+			quarters := make(map[byte]int)
+			for corner, count := range corners {
+				if quarters[corner[0]] += count; count > 3*seedsPerScan {
+					t.Errorf("%d seeds begin with %s", count, corner)
+				}
+			}
+			if len(quarters) != 16 {
+				t.Errorf("seeds begin with %v", quarters)
+			}
+			runs[run] = seeds
+		})
+	}
+	common := 0
+	for k := range runs[0] {
+		if runs[1][k] {
+			common++
+		}
+	}
+	if common > len(runs[0])*3/4 {
+		t.Errorf("%d of %d seeds are the same in two runs", common, len(runs[0]))
+	}
+}
+
+func TestStoreThatLies(t *testing.T) {
+	repeat := func(e Entry, count int) (all []Entry) {
+		for range count {
+			all = append(all, e)
+		}
+		return all
+	}
+	lies := map[string]func(m *memStore, prefix, after []byte, limit int, page []Entry) []Entry{
+		"garbled values": func(_ *memStore, prefix, _ []byte, _ int, page []Entry) []Entry {
+			for i := range 100 {
+				v := bytes.Repeat([]byte{byte(i * 3)}, i*7)
+				page = append(page, Entry{Key: fmt.Appendf(nil, "%szz%03d", prefix, i), Value: v, Version: ^uint64(0)})
+			}
+			return page
+		},
+		"foreign keys": func(_ *memStore, _, _ []byte, _ int, page []Entry) []Entry {
+			return append(page, Entry{}, Entry{Key: []byte("zzz"), Value: []byte{1}}, Entry{Key: []byte("a")})
+		},
+		"unsorted": func(_ *memStore, _, _ []byte, _ int, page []Entry) []Entry {
+			slices.Reverse(page)
+			return page
+		},
+		"more than asked": func(_ *memStore, prefix, _ []byte, _ int, page []Entry) []Entry {
+			if len(page) == 0 {
+				return nil
+			}
+			return append(page, repeat(Entry{Key: append(bytes.Clone(prefix), 'z')}, 5_000)...)
+		},
+		"the same for ever": func(_ *memStore, prefix, _ []byte, limit int, page []Entry) []Entry {
+			return append(page, repeat(Entry{Key: append(bytes.Clone(prefix), 'z')}, limit-len(page))...)
+		},
+		"something new for ever": func(_ *memStore, prefix, after []byte, limit int, page []Entry) []Entry {
+			key := append(bytes.Clone(prefix), 'z')
+			if bytes.Compare(after, key) > 0 {
+				key = bytes.Clone(after)
+			}
+			for len(page) < limit {
+				key = append(key, 'z')
+				if len(key) > 1000 {
+					key = append(bytes.Clone(key[:10]), key[10]+1)
+				}
+				page = append(page, Entry{Key: bytes.Clone(key)})
+			}
+			return page
+		},
+		"values of others": func(m *memStore, _, _ []byte, _ int, page []Entry) []Entry {
+			if len(page) > 1 && bytes.HasPrefix(page[0].Key, []byte(nodePrefix)) {
+				stranger := page[0].Value
+				return append(page, Entry{Key: nodeKey(nodePrefix, enode.ID{0xff, 0xff}), Value: stranger})
+			}
+			return page
+		},
+		"bans of others": func(m *memStore, prefix, _ []byte, _ int, page []Entry) []Entry {
+			if !strings.Contains(string(prefix), "/ban/") {
+				return page
+			}
+			for _, until := range []time.Time{time.UnixMilli(1 << 61), {}, time.UnixMilli(-1)} {
+				page = append(page, Entry{Key: append(bytes.Clone(prefix), "zz"...), Value: encodeStoredBan(testBan(9, until)), Version: ^uint64(0)})
+			}
+			return page
+		},
+		"panic": func(m *memStore, _, _ []byte, _ int, page []Entry) []Entry {
+			if m.calls["scan"] < 5 {
+				panic("no")
+			}
+			return page
+		},
+	}
+	for what, lie := range lies {
+		t.Run(what, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *sim) {
+				store := newMemStore()
+				var nodes []*enode.Node
+				for i := range 5 {
+					node, record := signedAt(t, i, 1)
+					store.remember(node, record, time.Now())
+					nodes = append(nodes, node)
+				}
+				store.tamper = func(prefix, after []byte, limit int, page []Entry) []Entry {
+					return lie(store, prefix, after, limit, page)
+				}
+				n := s.node(quiet, stored(store))
+				s.within(time.Minute, "the store read", func() bool { return n.StoreStats().Loaded })
+				for _, node := range nodes {
+					if what == "something new for ever" || what == "the same for ever" {
+						break // these push the real ones out of what is read
+					}
+					s.wantInTable(n, node, 1)
+				}
+				if known, _ := n.Len(); known > len(nodes) {
+					t.Errorf("%d nodes in the table", known)
+				}
+				if bans := n.Bans(); len(bans) != 0 {
+					t.Errorf("bans %v", bans)
+				}
+				if err := n.Ban(testBan(1, time.Now().Add(time.Hour))); err != nil {
+					t.Fatal(err)
+				}
+				pass(3 * time.Second)
+				if got := store.keys(hostPrefix); len(got) != 1 {
+					t.Errorf("bans in the store: %v", got)
+				}
+			})
+		})
+	}
+}
+
+func FuzzStored(f *testing.F) {
+	until := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	f.Add(encodeStoredNode([]byte{1, 2, 3}))
+	f.Add(encodeStoredContact(netip.MustParseAddrPort("[2001:db8::1]:9000"), until, time.Second))
+	f.Add(encodeStoredContact(netip.MustParseAddrPort("192.0.2.1:9000"), until, time.Second))
+	f.Add(encodeStoredBan(testBan(1, until)))
+	f.Add(encodeStoredBan(Ban{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Until: until}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if record, ok := decodeStoredNode(b); ok {
+			if again, ok := decodeStoredNode(encodeStoredNode(record)); !ok || !bytes.Equal(again, record) {
+				t.Errorf("record %x became %x", record, again)
+			}
+		}
+		if c, ok := decodeStoredContact(b); ok && c.addr.IsValid() {
+			if again, ok := decodeStoredContact(encodeStoredContact(c.addr, c.seen, 0)); !ok || again != c {
+				t.Errorf("contact %+v became %+v", c, again)
+			}
+		}
+		if ban, ok := decodeStoredBan(b); ok {
+			if err := ban.Validate(); err != nil {
+				t.Error(err)
+			}
+			if _, err := ban.Until.MarshalJSON(); err != nil {
+				t.Error(err)
+			}
+			if again, ok := decodeStoredBan(encodeStoredBan(ban)); !ok || again != ban {
+				t.Errorf("ban %+v became %+v", ban, again)
+			}
+		}
+	})
+}
