@@ -44,11 +44,11 @@ func newChallenges(max, maxPerSource int) *challenges {
 
 // room tells whether one more from this source may be outstanding.
 func (c *challenges) room(from netip.Addr) bool {
-	if len(c.byPeer) >= c.max {
-		return false
-	}
 	return limit.Exempt(from) || c.bySource[limit.SourceOf(from)] < c.maxPerSource
 }
+
+// full tells whether one more pushes out the oldest.
+func (c *challenges) full() bool { return len(c.byPeer) >= c.max }
 
 func (c *challenges) add(ch *challenge) {
 	c.byPeer[ch.peer] = ch
@@ -96,6 +96,11 @@ func (m *Machine) challenge(now time.Time, peer Peer, nonce codec.Nonce) Drop {
 	if ch == nil {
 		if !m.challenges.room(peer.Addr.Addr()) {
 			return DropChallengesFull
+		}
+		if m.challenges.full() {
+			// Whoever floods us with forged packets must not keep newcomers out until his challenges expire.
+			m.challenges.settle(m.challenges.root.next)
+			m.stats.ChallengesEvicted++
 		}
 		ch = &challenge{peer: peer, expires: now.Add(m.cfg.ChallengeLife), node: m.cfg.Known(peer.ID)}
 		if s := m.cache.lookup(peer); s != nil && s.Node != nil && (ch.node == nil || ch.node.Seq() < s.Node.Seq()) {

@@ -62,6 +62,7 @@ type Stats struct {
 	DecryptFailures    uint64 // message packets that the peer's session did not open
 	Challenges         uint64 // WHOAREYOU sent, repeats included
 	ChallengesRepeated uint64
+	ChallengesEvicted  uint64 // pushed out by newer ones
 	HandshakesSent     uint64 // handshake packets
 	HandshakesAccepted uint64
 	SessionsEvicted    uint64
