@@ -42,9 +42,10 @@ type localRecord struct {
 	published atomic.Pointer[publishedRecord]
 
 	// owned by the turn
-	pinned  [2]bool             // by family: votes do not change it
-	counted [2]time.Time        // by family: when the votes were last counted
-	warned  map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
+	pinned   [2]bool             // by family: votes do not change it
+	counted  [2]time.Time        // by family: when the votes were last counted
+	counting [2]bool             // by family: a count is due
+	warned   map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
 }
 
 type publishedRecord struct {
@@ -197,10 +198,21 @@ func (n *Node) vote(now time.Time, from session.Peer, seen netip.AddrPort) {
 		return
 	}
 	current := n.local.published.Load().endpoints[family]
-	if seen == current || now.Sub(n.local.counted[family]) < countPause {
-		return // nothing can change, or it changes a moment later
+	if seen == current || n.local.counting[family] {
+		return // nothing can change, or it is counted with the others
 	}
-	n.local.counted[family] = now
+	if wait := countPause - now.Sub(n.local.counted[family]); wait > 0 {
+		n.local.counting[family] = true
+		n.after(now, wait, func(now time.Time) { n.countVotes(now, family) })
+		return
+	}
+	n.countVotes(now, family)
+}
+
+// countVotes makes the record name the endpoint that the votes of a family agree on.
+func (n *Node) countVotes(now time.Time, family endpoint.Family) {
+	n.local.counting[family], n.local.counted[family] = false, now
+	current := n.local.published.Load().endpoints[family]
 	winner, votes, ok := n.votes.Majority(now, family)
 	if !ok {
 		return
