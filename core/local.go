@@ -42,10 +42,11 @@ type localRecord struct {
 	published atomic.Pointer[publishedRecord]
 
 	// owned by the turn
-	pinned   [2]bool             // by family: votes do not change it
-	counted  [2]time.Time        // by family: when the votes were last counted
-	counting [2]bool             // by family: a count is due
-	warned   map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
+	pinned    [2]bool             // by family: votes do not change it
+	counted   [2]time.Time        // by family: when the votes were last counted
+	counting  [2]bool             // by family: a count is due
+	reachable [2]endpoint.State   // by family: as last told by an event
+	warned    map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
 }
 
 type publishedRecord struct {
@@ -245,10 +246,17 @@ func (n *Node) countVotes(now time.Time, family endpoint.Family) {
 	}
 }
 
-// inboundSeen notes that a peer opened a session with us: if we had not contacted it, strangers reach us.
+// inboundSeen notes a packet that authenticates: if we had not contacted its sender, strangers reach us, and if none ever
+// is a stranger, they do not.
 func (n *Node) inboundSeen(now time.Time, from netip.AddrPort) {
-	if n.reach.Inbound(now, from.Addr()) {
-		n.events.publish(Event{Type: ReachabilityChanged, ID: n.self, Detail: endpoint.Reachable.String()})
+	n.reach.Inbound(now, from.Addr())
+	family, ok := endpoint.FamilyOf(from.Addr())
+	if !ok {
+		return
+	}
+	if state := n.reach.State(now, family); state != n.local.reachable[family] {
+		n.local.reachable[family] = state
+		n.events.publish(Event{Type: ReachabilityChanged, ID: n.self, Addr: n.local.published.Load().endpoints[family], Detail: state.String()})
 	}
 }
 
