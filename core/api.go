@@ -417,6 +417,8 @@ func (n *Node) Unban(b Ban) (was bool) {
 	n.turn(func(now time.Time) {
 		if was = n.bans.remove(b); was {
 			n.events.publish(Event{Type: Unbanned, ID: b.ID})
+		}
+		if was || !n.store.stats.Loaded { // the store may remember one
 			n.store.unban(now, b)
 		}
 	})

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxVerdicts bounds the nodes whose verdicts are remembered.
-	maxVerdicts = 32_768
+	// maxVerdicts bounds the nodes whose verdicts are remembered, about 2 KB each.
+	maxVerdicts = 16_384
 	// sweepPause is the shortest pause between two looks at the table for verdicts that end soon.
 	sweepPause = time.Second
 )

@@ -39,7 +39,12 @@ func nodeKey(prefix string, id enode.ID) []byte { return append([]byte(prefix), 
 
 func (n *Node) banPrefix() []byte { return []byte(hostPrefix + n.self.String() + "/ban/") }
 
-func (n *Node) banKey(b Ban) []byte { return append(n.banPrefix(), banSubject(b)...) }
+func (n *Node) banKey(b Ban) []byte {
+	if b.Prefix.IsValid() {
+		b.Prefix = b.Prefix.Masked()
+	}
+	return append(n.banPrefix(), banSubject(b)...)
+}
 
 const (
 	// maxUnsaved bounds the changes about nodes that wait to be written; further ones are dropped, and come again with a

@@ -154,7 +154,9 @@ func (m *memStore) remember(node *enode.Node, record []byte, seen time.Time) {
 	m.entries[string(k)] = Entry{Key: k, Value: encodeStoredContact(v4, seen, time.Millisecond), Version: uint64(seen.UnixMilli())}
 }
 
-func testBan(id byte, until time.Time) Ban { return Ban{ID: enode.ID{id}, Reason: "test", Until: until} }
+func testBan(id byte, until time.Time) Ban {
+	return Ban{ID: enode.ID{id}, Reason: "test", Until: until}
+}
 
 func TestStoreRefillsTheTable(t *testing.T) {
 	simulate(t, func(t *testing.T, s *sim) {
@@ -357,15 +359,15 @@ func TestStoreKeepsBans(t *testing.T) {
 		store, key := newMemStore(), newKey(t)
 		ours := func(c *Config) { c.PrivateKey = key }
 		hour := time.Now().Add(time.Hour)
-		prefix := netip.MustParsePrefix("192.0.2.0/24")
+		prefix, other := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.7.7/15")
 		n := s.node(quiet, ours, stored(store))
-		for _, b := range []Ban{testBan(1, hour), testBan(2, hour), testBan(3, time.Now().Add(time.Minute)), {Prefix: prefix, Until: hour}} {
+		for _, b := range []Ban{testBan(1, hour), testBan(2, hour), testBan(3, time.Now().Add(time.Minute)), {Prefix: prefix, Until: hour}, {Prefix: other, Until: hour}} {
 			if err := n.Ban(b); err != nil {
 				t.Fatal(err)
 			}
 		}
 		pass(3 * time.Second)
-		if !n.Unban(testBan(2, hour)) {
+		if !n.Unban(testBan(2, hour)) || !n.Unban(Ban{Prefix: other}) {
 			t.Error("no ban to end")
 		}
 		if err := n.Close(); err != nil {
@@ -402,6 +404,28 @@ func TestStoreKeepsBans(t *testing.T) {
 		// Another host that shares the store has its own.
 		if other := s.node(quiet, stored(store)); len(other.Bans()) != 0 {
 			t.Errorf("another host has bans %v", other.Bans())
+		}
+	})
+}
+
+func TestStoreUnbanBeforeTheStoreIsRead(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store, key := newMemStore(), newKey(t)
+		until := time.Now().Add(10 * time.Hour)
+		self := &Node{self: enode.PubkeyToIDV4(&key.PublicKey)}
+		k := self.banKey(testBan(1, until))
+		store.entries[string(k)] = Entry{Key: k, Value: encodeStoredBan(testBan(1, until)), Version: 1, Expires: until}
+		store.before = down
+		n := s.node(quiet, stored(store), func(c *Config) { c.PrivateKey = key })
+		settle()
+		n.Unban(testBan(1, until))
+		store.change(func() { store.before = nil })
+		s.within(time.Minute, "the store read and written", func() bool {
+			stats := n.StoreStats()
+			return stats.Loaded && stats.Waiting == 0
+		})
+		if bans := n.Bans(); len(bans) != 0 || len(store.keys(hostPrefix)) != 0 {
+			t.Errorf("bans %v, in the store %v", bans, store.keys(hostPrefix))
 		}
 	})
 }
