@@ -155,6 +155,25 @@ func TestRefusedKeysDoNotSeal(t *testing.T) {
 	}
 }
 
+// A refusal that somebody on the path forged is void once the peer uses the keys: both sides still understand each
+// other, whoever asks.
+func TestForgedRefusalIsVoid(t *testing.T) {
+	w, a, b := friends(t)
+	b.pings(a)
+	forged := codec.AppendWhoareyou(nil, codec.DefaultProtocolID, b.m.mask, codec.IV{}, w.sent(0).Nonce, codec.IDNonce{}, 0)
+	w.lost()
+	b.gets(a.addr, forged)
+	w.wantSent("the forged challenge is answered", codec.FlagHandshake)
+	w.settle()
+	w.passes(confirmAfter)
+	w.settle()
+	for range 3 { // a alone asks
+		a.mustPing(b)
+		w.passes(time.Minute)
+	}
+	b.mustPing(a)
+}
+
 // Before any keys have authenticated a packet the newest seal, afterwards the newest that have.
 func TestWhichKeysSeal(t *testing.T) {
 	old, newer := &keySet{}, &keySet{}

@@ -34,7 +34,7 @@ type keySet struct {
 	seal, open *codec.Cipher
 	counter    uint32    // of the next nonce
 	confirmed  bool      // has authenticated a packet
-	refused    bool      // the peer answered a packet sealed with it by WHOAREYOU
+	refused    bool      // the peer answered a packet sealed with it by WHOAREYOU, and has not used it since
 	opened     time.Time // when it last authenticated a packet
 	replaced   time.Time // when a newer set came; zero for the newest
 }
@@ -63,8 +63,8 @@ func (s *Session) install(now time.Time, k *keySet) {
 // The newest that authenticated a packet would not do: after two simultaneous handshakes a peer that keeps a single set
 // may keep the one that is the older here, and could read nothing of what the other seals.
 //
-// Keys that the peer refused do not encrypt any more: it told us that it lost them, so the newer ones are all that
-// is left, authenticated or not.
+// Keys that the peer refused do not encrypt until it uses them itself: it told us that it lost them, so the newer ones
+// are all that is left, authenticated or not. A forged refusal thus cannot part two peers for good.
 func (s *Session) sealing() *keySet {
 	if s.last != nil && !s.last.refused {
 		return s.last
@@ -85,7 +85,7 @@ func (s *Session) open(now time.Time, dst []byte, p *codec.Packet, keep time.Dur
 		if err != nil {
 			continue
 		}
-		k.confirmed, k.opened, s.last = true, now, k
+		k.confirmed, k.refused, k.opened, s.last = true, false, now, k // who seals with them has them
 		if len(s.keys) > 1 {
 			s.retire(now, keep)
 		}
