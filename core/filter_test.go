@@ -371,22 +371,6 @@ func TestFilterVerdictHoldsUntilTheNext(t *testing.T) {
 		if got := r.times(StageServe, node); got < 9 || got > 11 {
 			t.Errorf("asked %d times in 5 min for a verdict of 40 s, want one question each 30 s", got)
 		}
-		// While refreshing fails, the old verdict holds to its end.
-		r.change(func() { r.before = func(context.Context) error { return errors.New("no") } })
-		start := time.Now()
-		for serves() {
-			pass(100 * time.Millisecond)
-		}
-		if held := time.Since(start); held < 10*time.Second || held > 41*time.Second {
-			t.Errorf("the last verdict held for %v", held)
-		}
-		s.wantNotInTable(n, node)
-		r.change(func() { r.before = nil })
-		s.add(n, node)
-		pass(15 * time.Second)
-		s.add(n, node)
-		settle()
-		s.wantInTable(n, node, 1)
 		// A new one that takes its time takes the place of the old when it comes.
 		r.change(func() {
 			r.before = deaf(4 * time.Second)
@@ -396,6 +380,46 @@ func TestFilterVerdictHoldsUntilTheNext(t *testing.T) {
 		s.wantInTable(n, node, 1)
 		pass(8 * time.Second)
 		s.wantNotInTable(n, node)
+	})
+}
+
+func TestFilterVerdictHoldsToItsEndWhileRefreshingFails(t *testing.T) {
+	for _, how := range []string{"error", "hung"} {
+		t.Run(how, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *sim) {
+				r := &rules{verdict: always(Verdict{Decision: Accept, TTL: 40 * time.Second})}
+				n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: r, Stages: []Stage{StageTable}, OnError: Reject}))
+				node := unsigned(1, 1)
+				s.add(n, node)
+				settle()
+				r.change(func() {
+					r.before = func(context.Context) error { return errors.New("no") }
+					if how == "hung" {
+						r.before = hanging(t)
+					}
+				})
+				pass(39900 * time.Millisecond)
+				s.wantInTable(n, node, 1)
+				pass(1200 * time.Millisecond)
+				s.wantNotInTable(n, node)
+			})
+		})
+	}
+}
+
+func TestFilterVerdictEndsForNodesThatAreNotInTheTable(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		r := &rules{verdict: always(Verdict{Decision: Accept, TTL: time.Minute}), before: slow(50 * time.Millisecond)}
+		n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: r, Stages: []Stage{StageDeliver}}))
+		node := unsigned(1, 1)
+		if got := n.deliver(t.Context(), []*enode.Node{node}); len(got) != 1 {
+			t.Errorf("delivered %v", got)
+		}
+		r.change(func() { r.verdict = always(Verdict{Decision: Reject}) })
+		pass(time.Hour)
+		if got := n.deliver(t.Context(), []*enode.Node{node}); len(got) != 0 || r.times(StageDeliver, node) != 2 {
+			t.Errorf("delivered %v by a verdict that ended an hour ago", got)
+		}
 	})
 }
 
@@ -415,6 +439,11 @@ func TestFilterJudgesTheNewestRecord(t *testing.T) {
 		s.add(n, unsigned(1, 4))
 		settle()
 		s.wantInTable(n, unsigned(1, 4), 4)
+		n.turn(func(now time.Time) {
+			if n.filters.passes(now, StageServe, unsigned(1, 3)) || !n.filters.passes(now, StageServe, unsigned(1, 4)) {
+				t.Error("an old record is served by the verdict on the newest")
+			}
+		})
 		if got := n.deliver(t.Context(), []*enode.Node{unsigned(1, 3)}); len(got) != 1 || got[0].Seq() != 4 {
 			t.Errorf("delivered %v, want the newest record", got)
 		}

@@ -219,7 +219,19 @@ func TestStoreDownAtStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		store.change(func() { store.before = nil })
-		s.within(time.Minute+10*time.Second, "seeds when the store is back", func() bool {
+		lookups := n.Stats().Lookups
+		s.within(time.Minute+10*time.Second, "the store read", func() bool {
+			if !n.StoreStats().Loaded {
+				lookups = n.Stats().Lookups
+				return false
+			}
+			return true
+		})
+		pass(time.Second)
+		if n.Stats().Lookups == lookups {
+			t.Error("no lookup began with the seeds")
+		}
+		s.within(time.Second, "seeds verified", func() bool {
 			_, verified := n.Len()
 			return verified == 1 && n.StoreError() == nil
 		})
@@ -387,7 +399,9 @@ func TestStoreKeepsBans(t *testing.T) {
 		settle()
 		s.wantInTable(n, node, 1)
 		pass(10 * time.Second)
-		s.wantNotInTable(n, node)
+		if nodes, _ := n.Len(); nodes != 0 {
+			t.Error("a node is in the table that was banned before the restart")
+		}
 		var got []string
 		for _, b := range n.Bans() {
 			got = append(got, banSubject(b))
@@ -406,6 +420,35 @@ func TestStoreKeepsBans(t *testing.T) {
 			t.Errorf("another host has bans %v", other.Bans())
 		}
 	})
+}
+
+func TestStoreManyBans(t *testing.T) {
+	for what, tamper := range map[string]func(_, _ []byte, _ int, page []Entry) []Entry{
+		"sorted": nil,
+		"unsorted": func(_, _ []byte, _ int, page []Entry) []Entry {
+			slices.Reverse(page)
+			return page
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *sim) {
+				store, key := newMemStore(), newKey(t)
+				store.tamper = tamper
+				self := &Node{self: enode.PubkeyToIDV4(&key.PublicKey)}
+				until := time.Now().Add(time.Hour)
+				for i := range 3*storeBatch + 7 {
+					b := Ban{ID: unsigned(i+1, 1).ID(), Until: until}
+					k := self.banKey(b)
+					store.entries[string(k)] = Entry{Key: k, Value: encodeStoredBan(b), Version: 1, Expires: until}
+				}
+				n := s.node(quiet, stored(store), func(c *Config) { c.PrivateKey = key })
+				pass(time.Second)
+				if got := len(n.Bans()); got != 3*storeBatch+7 {
+					t.Errorf("%d bans restored", got)
+				}
+			})
+		})
+	}
 }
 
 func TestStoreUnbanBeforeTheStoreIsRead(t *testing.T) {
@@ -477,7 +520,7 @@ func TestStoreBanVersionsSurviveAClockSetBack(t *testing.T) {
 	})
 }
 
-func TestStoreForgetsOldContacts(t *testing.T) {
+func TestStoreSeedsAreChosen(t *testing.T) {
 	simulate(t, func(t *testing.T, s *sim) {
 		store := newMemStore()
 		add := func(number int, seen time.Duration) *enode.Node {
@@ -491,8 +534,12 @@ func TestStoreForgetsOldContacts(t *testing.T) {
 		e.Expires = time.Now().Add(-time.Second)
 		store.entries[k] = e
 		delete(store.entries, string(nodeKey(seenPrefix, unseen.ID())))
+		misplaced, record := signedAt(t, 5, 1)
+		k = string(nodeKey(nodePrefix, enode.ID{1}))
+		store.entries[k] = Entry{Key: []byte(k), Value: encodeStoredNode(record)}
 		n := s.node(quiet, stored(store))
 		pass(time.Second)
+		s.wantNotInTable(n, misplaced)
 		s.wantInTable(n, fresh, 1)
 		s.wantInTable(n, unseen, 1)
 		s.wantNotInTable(n, old)
@@ -639,6 +686,13 @@ func TestStoreThatLies(t *testing.T) {
 				}
 				if bans := n.Bans(); len(bans) != 0 {
 					t.Errorf("bans %v", bans)
+				}
+				if calls := store.calls["scan"]; calls > maxBans/storeBatch+2*seedScans+10 || what == "the same for ever" && calls > 2*seedScans+10 {
+					t.Errorf("%d calls to read it", calls)
+				}
+				page, _, err := n.store.page([]byte(nodePrefix), nil, 3)
+				if err != nil || len(page) > 3 {
+					t.Errorf("a page of %d entries, %v; asked for 3", len(page), err)
 				}
 				if err := n.Ban(testBan(1, time.Now().Add(time.Hour))); err != nil {
 					t.Fatal(err)
