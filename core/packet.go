@@ -14,13 +14,16 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// maxReadErrors ends a reader whose socket does nothing but fail.
-const maxReadErrors = 1000
+// A socket that does nothing but fail is tried again after pauses that grow up to maxReadPause.
+const (
+	firstReadPause = time.Millisecond
+	maxReadPause   = time.Second
+)
 
 // read takes packets off a socket, a batch a turn, until the node is closed.
 func (n *Node) read(l *link) {
 	var batch udp.ReadBatch
-	failures := 0
+	var pause time.Duration
 	for {
 		count, err := l.conn.Read(&batch)
 		n.drained.Store(time.Now().UnixNano())
@@ -28,13 +31,16 @@ func (n *Node) read(l *link) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			if failures++; failures >= maxReadErrors {
-				n.log.Error("socket keeps failing, given up", "addr", l.local, "err", err)
+			pause = min(max(2*pause, firstReadPause), maxReadPause)
+			n.log.Warn("socket cannot be read", "addr", l.local, "err", err)
+			select {
+			case <-time.After(pause):
+				continue
+			case <-n.done:
 				return
 			}
-			continue
 		}
-		failures = 0
+		pause = 0
 		n.mu.Lock()
 		if n.closed {
 			n.mu.Unlock()
