@@ -26,7 +26,6 @@ func (n *Node) read(l *link) {
 	var pause time.Duration
 	for {
 		count, err := l.conn.Read(&batch)
-		n.drained.Store(time.Now().UnixNano())
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
@@ -47,6 +46,7 @@ func (n *Node) read(l *link) {
 			return
 		}
 		now := time.Now()
+		n.drained.Store(now.UnixNano())
 		for i := range count {
 			data, from, truncated := batch.At(i)
 			n.receive(now, from, data, truncated)
