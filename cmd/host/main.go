@@ -1,4 +1,3 @@
-// Command host is a node of Ethereum's discovery network (Node Discovery v5.1).
 package main
 
 import (

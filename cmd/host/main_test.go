@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,5 +13,27 @@ func TestMain(m *testing.M) {
 
 // The scripts run host as an operator does.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, scripts(testscript.Params{Dir: "testdata/script"}))
+}
+
+// scripts adds to p the commands that scripts use beside the standard ones:
+//
+//	start NAME [VAR=VALUE…] ARG…
+//	                          run host with the arguments in the background
+//	await NAME stdout|stderr REGEXP [VAR]
+//	                          wait until a line matches, and put its first group into VAR
+//	end NAME SIGNAL [STATUS]  send TERM, INT or KILL and wait for the end; TERM and INT must end it with status 0
+//	                          (or STATUS) within 2 seconds
+//	mode FILE OCTAL           check the permissions of a file
+func scripts(p testscript.Params) testscript.Params {
+	p.RequireExplicitExec = true
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"start": startHost, "await": awaitLine, "end": endHost, "mode": checkMode,
+	}
+	p.Setup = func(e *testscript.Env) error {
+		e.Values[hostsKey{}] = make(map[string]*running)
+		e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+		return nil
+	}
+	return p
 }

@@ -44,6 +44,13 @@ It keeps a table of other nodes, answers their questions, and finds nodes for yo
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	group(root,
+		newRun(),
+		newDev(),
+		newPing(),
+		newFindnode(),
+		newTalk(),
+		newResolve(),
+		newLookup(),
 		newEnr(),
 		newKey(),
 		newVersion(),

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/devnet"
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/logging"
+	"github.com/spf13/cobra"
+)
+
+func newDev() *cobra.Command {
+	var (
+		nodes  int
+		noHost bool
+		level  string
+	)
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a network on this machine, to try things out",
+		Long: `Run a network on this machine, to try things out: plain nodes on 127.0.0.1 that join through the first one, and a host that
+does so too. It shows how the host comes to know them and asks a few questions; then the network lives until it is
+interrupted. Nothing is kept on disk, and nobody outside is contacted.
+
+With --no-host there are the plain nodes only, and their records on stdout, one a line: the first is the one to join by. Every
+node answers TALK requests of the protocol "echo" with what they bring.`,
+		Args: arguments(0, 0),
+	}
+	cmd.Flags().IntVar(&nodes, "nodes", 30, "plain nodes to run")
+	cmd.Flags().BoolVar(&noHost, "no-host", false, "run the plain nodes only and print their records")
+	cmd.Flags().StringVar(&level, "log-level", "error", "least important messages to log: "+strings.Join(logging.Levels, ", "))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if nodes < 1 || nodes > devnet.MaxNodes {
+			return usage(cmd, hint.New(fmt.Sprintf("--nodes %d is out of range", nodes), fmt.Sprintf("use a number from 1 to %d", devnet.MaxNodes)))
+		}
+		log, err := logging.New(cmd.ErrOrStderr(), level, "text")
+		if err != nil {
+			return usage(cmd, err)
+		}
+		ctx, out := cmd.Context(), cmd.OutOrStdout()
+		network, err := devnet.Start(ctx, nodes, log)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil // interrupted at the start
+			}
+			return err
+		}
+		defer func() { err = errors.Join(err, network.Close()) }()
+		if !noHost {
+			return network.Show(ctx, out, log)
+		}
+		for _, record := range network.Records() {
+			if _, err := fmt.Fprintln(out, record); err != nil {
+				return err
+			}
+		}
+		<-ctx.Done()
+		return nil
+	}
+	return cmd
+}

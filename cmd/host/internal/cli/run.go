@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/discv5/host/cmd/host/internal/config"
+	"github.com/discv5/host/cmd/host/internal/daemon"
+	"github.com/discv5/host/cmd/host/internal/logging"
+	"github.com/spf13/cobra"
+)
+
+func newRun() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run a node",
+		Long: `Run a node until it is interrupted or terminated.
+
+The first line on stdout is the node's record; everything else goes to the log on stderr. The key and the newest record are
+kept in the data folder, so that the node is the same one after a restart. Settings come from the file of --config, from
+variables (HOST_ and the name in capitals, like HOST_LOG_LEVEL) and from flags; the later ones win.`,
+		Args: arguments(0, 0),
+	}
+	config.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		loaded, err := config.Load(config.Sources{Env: os.Environ(), Flags: cmd.Flags()})
+		if err != nil {
+			return err
+		}
+		log, err := logging.New(cmd.ErrOrStderr(), loaded.Config.LogLevel, loaded.Config.LogFormat)
+		if err != nil {
+			return err
+		}
+		return daemon.Run(cmd.Context(), loaded, cmd.OutOrStdout(), log)
+	}
+	return cmd
+}

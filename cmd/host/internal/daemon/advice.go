@@ -1,0 +1,22 @@
+package daemon
+
+import (
+	"errors"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+)
+
+// advise adds what to do to an error of core.Listen.
+func advise(err error) error {
+	switch {
+	case errors.Is(err, errInUse):
+		return hint.Wrap(err, "another program has this port; stop it, or choose another one with --listen (port 0: any free port)")
+	case errors.Is(err, errDenied):
+		return hint.Wrap(err, "this user may not open that port; choose one above 1023 with --listen")
+	case errors.Is(err, errNotHere):
+		return hint.Wrap(err, "this machine does not have that address; listen on one that it has, or on 0.0.0.0 and advertise the other with --advertise")
+	case errors.Is(err, errNoFamily):
+		return hint.Wrap(err, "this machine has no addresses of that family; leave it out of --listen")
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/discv5/host/cmd/host/internal/config"
+	"github.com/discv5/host/cmd/host/internal/portmap"
+	"github.com/discv5/host/core"
+	"github.com/hashicorp/go-hclog"
+)
+
+// Times of the status line.
+const (
+	firstStatus   = 30 * time.Second // after the start: by then a network that is there has answered
+	statusPause   = 5 * time.Minute
+	eventsWaiting = 1024
+)
+
+// Run runs a node until ctx ends, and then returns nil. Its record is the first line on out.
+func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Logger) (err error) {
+	for _, w := range loaded.Warnings {
+		log.Warn("setting ignored", "err", w)
+	}
+	cfg := &loaded.Config
+	id, err := openIdentity(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, id.lock.Release()) }()
+
+	settings, err := coreConfig(cfg, id, log)
+	if err != nil {
+		return err
+	}
+	node, err := core.Listen(settings)
+	if err != nil {
+		return advise(err)
+	}
+	if _, err := fmt.Fprintln(out, node.Self()); err != nil {
+		return errors.Join(fmt.Errorf("print the record: %w", err), node.Close())
+	}
+	events, err := node.Events(eventsWaiting)
+	if err != nil {
+		return errors.Join(err, node.Close())
+	}
+	life := newLife(node, log, len(settings.Bootnodes))
+	life.started(cfg, id)
+
+	mapping, err := openMapping(cfg, node, log)
+	if err != nil {
+		return errors.Join(err, node.Close())
+	}
+	status := time.NewTimer(firstStatus)
+	defer status.Stop()
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			running = false
+		case e, open := <-events.C:
+			if !open {
+				return errors.New("the node stopped by itself")
+			}
+			life.event(e)
+		case <-status.C:
+			life.status()
+			status.Reset(statusPause)
+		}
+	}
+	log.Info("stopping")
+	return stop(node, mapping, log)
+}
+
+// stop closes the node and the mapping at the same time, so that together they take no longer than the slower of them.
+func stop(node *core.Node, mapping *mapping, log hclog.Logger) error {
+	var closing sync.WaitGroup
+	if mapping != nil {
+		closing.Go(func() {
+			if err := mapping.close(); errors.Is(err, portmap.ErrCloseTimeout) {
+				log.Warn("port mapping not deleted, it ends by itself", "err", err)
+			}
+		})
+	}
+	err := node.Close()
+	closing.Wait()
+	if err != nil {
+		return fmt.Errorf("stop the node: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,21 @@
+// Package daemon runs a node for an operator: it turns a configuration into a [core.Node] with an identity and a place on the
+// disk, logs what happens to it, and ends it when told to.
+//
+// # Layout
+//
+//   - daemon.go: Run, from the first file to the clean stop
+//   - identity.go: the data folder, its lock, the key
+//   - settings.go: the configuration as core understands it
+//   - life.go: the log of the node's life
+//   - mapping.go: the port mapping, when one is asked for
+//   - errno_*.go, advice.go: what to do about a socket that cannot be opened
+//
+// # Goroutines and ownership
+//
+// Run itself follows the node's events. With a port mapping there is one goroutine more, which takes over the addresses that
+// the mapper finds; Run waits for it.
+//
+// # Errors
+//
+// Everything that keeps the node from starting is returned with a hint. What happens later is logged, and the node runs on.
+package daemon

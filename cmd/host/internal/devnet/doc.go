@@ -1,0 +1,16 @@
+// Package devnet is a discovery network inside one process, to try things out and to measure: plain nodes on 127.0.0.1, a UDP
+// port each, that all join through the first one and live until they are closed.
+//
+// # Layout
+//
+// network.go starts and closes the nodes. Show (show.go) adds a host, watches it come to know the network, and asks the
+// network the three questions that discovery is about; display.go draws that on a terminal, or prints lines.
+//
+// # Goroutines and ownership
+//
+// Those of the nodes ([core.Node]); Close ends them all. Show runs on the goroutine of its caller.
+//
+// # Limits
+//
+// MaxNodes nodes. A plain node has one crypto worker and few sessions, so that hundreds fit on a small machine.
+package devnet
