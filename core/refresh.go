@@ -30,6 +30,7 @@ type refreshState struct {
 	running    bool
 	pause      time.Duration // the last pause while lonely
 	rounds     int           // in quick succession
+	settled    bool          // the next round is for want of other lookups
 	added      uint64        // stats.NodesAdded after the last round
 	verified   int           // after the last round
 }
@@ -88,13 +89,14 @@ func (n *Node) planRefresh(now time.Time) {
 	default:
 		r.pause = 0
 	}
+	r.settled = pause == refreshInterval
 	r.timer = n.after(now, pause, n.refreshDue)
 }
 
 // refreshDue runs a round unless other lookups made it unnecessary.
 func (n *Node) refreshDue(now time.Time) {
 	r := &n.refresh
-	if quiet := now.Sub(r.lastLookup); r.rounds >= formingRounds && n.table.Verified() >= nearlyEmpty && quiet < refreshInterval {
+	if quiet := now.Sub(r.lastLookup); r.settled && n.table.Verified() >= nearlyEmpty && quiet < refreshInterval {
 		r.timer = n.after(now, refreshInterval-quiet, n.refreshDue)
 		return
 	}
