@@ -188,6 +188,9 @@ func (n *Node) failed(now time.Time, c *call) {
 		return
 	}
 	n.failedNode(now, c.peer.ID)
+	if ok {
+		n.tryOther(now, e.Node, c.peer.Addr)
+	}
 }
 
 // answered notes a valid response.

@@ -19,6 +19,7 @@ type checkState struct {
 	running  int
 	timer    *timer
 	fetching map[enode.ID]bool // records being asked for
+	trying   map[enode.ID]bool // nodes being asked at their other address
 	doubted  time.Time         // when a silence last led to checks of others
 }
 
@@ -46,29 +47,29 @@ func (n *Node) runChecks(now time.Time) {
 func (n *Node) checkNow(now time.Time, e *table.Entry) {
 	n.table.CheckStarted(now, e.ID())
 	n.checks.running++
-	n.pingEntry(now, e.Node, e.Addr, func(now time.Time, r reply) {
-		if r.err != ErrTimeout {
-			n.checked()
-			return
-		}
-		// Perhaps the node answers at its other address.
-		other, ok := n.otherEndpoint(e.Node, e.Addr)
-		if !ok {
-			n.checked()
-			return
-		}
-		n.pingEntry(now, e.Node, other, func(now time.Time, r reply) {
-			if r.err == nil {
-				n.moved(now, e.Node, other, r.rtt)
-			}
-			n.checked()
-		})
+	n.pingEntry(now, e.Node, e.Addr, func(now time.Time, _ reply) {
+		n.checks.running--
+		n.checksDue = true
 	})
 }
 
-func (n *Node) checked() {
-	n.checks.running--
-	n.checksDue = true
+// tryOther pings a node that failed at one address at its other one, and enters it there when it answers.
+func (n *Node) tryOther(now time.Time, node *enode.Node, failed netip.AddrPort) {
+	id := node.ID()
+	other, ok := n.otherEndpoint(node, failed)
+	if !ok || !relayable(other.Addr(), failed.Addr()) || n.checks.trying[id] || len(n.checks.trying) >= maxChecks || n.cfg.NoRefresh {
+		return
+	}
+	if n.checks.trying == nil {
+		n.checks.trying = make(map[enode.ID]bool)
+	}
+	n.checks.trying[id] = true
+	n.pingEntry(now, node, other, func(now time.Time, r reply) {
+		delete(n.checks.trying, id)
+		if r.err == nil {
+			n.moved(now, node, other, r.rtt)
+		}
+	})
 }
 
 func (n *Node) pingEntry(now time.Time, node *enode.Node, addr netip.AddrPort, done func(time.Time, reply)) {
@@ -92,7 +93,7 @@ func (n *Node) moved(now time.Time, node *enode.Node, addr netip.AddrPort, rtt t
 		return
 	}
 	n.removeNode(now, node.ID())
-	if n.enter(now, node, addr).InTable() {
+	if n.offer(now, node, addr).InTable() {
 		n.seenNode(now, node.ID(), rtt)
 	}
 }
