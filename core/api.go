@@ -206,12 +206,14 @@ func (n *Node) Resolve(ctx context.Context, id enode.ID) (*enode.Node, error) {
 			return newest(known, nodes[0]), nil
 		}
 	}
-	found, err := n.Lookup(ctx, id)
+	// A lookup leaves silent nodes out of its result; their records were met all the same.
+	err := n.runQuery(ctx, table.LookupConfig{Target: id}, func(l *table.Lookup) {
+		if met := l.Node(id); met != nil && !n.bannedNode(time.Now(), met) {
+			known = newest(known, met)
+		}
+	})
 	if err != nil {
 		return nil, err
-	}
-	if len(found) > 0 && found[0].ID() == id {
-		known = newest(known, found[0])
 	}
 	if known != nil {
 		if delivered := n.deliver(ctx, []*enode.Node{known}); len(delivered) > 0 {
