@@ -201,7 +201,11 @@ func (n *Node) answered(now time.Time, c *call, rtt time.Duration) {
 	if e, ok := n.table.Entry(c.peer.ID); ok && e.Addr != c.peer.Addr {
 		return
 	}
-	n.seenNode(now, c.peer.ID, rtt)
+	if c.kind == codec.PingType {
+		n.seenNode(now, c.peer.ID, rtt)
+	} else {
+		n.heardNode(now, c.peer.ID, rtt)
+	}
 }
 
 // await starts a call in a turn and waits for its result.

@@ -141,11 +141,20 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	return result
 }
 
-// seenNode notes that a node answered.
+// seenNode notes that a node answered a PING.
 func (n *Node) seenNode(now time.Time, id enode.ID, rtt time.Duration) {
+	n.alive(now, id, rtt, n.table.Seen)
+}
+
+// heardNode notes that a node answered something else.
+func (n *Node) heardNode(now time.Time, id enode.ID, rtt time.Duration) {
+	n.alive(now, id, rtt, n.table.Heard)
+}
+
+func (n *Node) alive(now time.Time, id enode.ID, rtt time.Duration, note func(time.Time, enode.ID, time.Duration) bool) {
 	e, ok := n.table.Entry(id)
 	verified := ok && e.Verified
-	n.table.Seen(now, id, rtt)
+	note(now, id, rtt)
 	if !ok {
 		return
 	}

@@ -30,6 +30,16 @@ const maxFailures = 3
 // for a check for a while. rtt may be 0 if unknown. It reports whether that was the first answer since the node was
 // added or changed its address. Answers of a replacement make it the next to be promoted.
 func (t *Table) Seen(now time.Time, id enode.ID, rtt time.Duration) (first bool) {
+	return t.seen(now, id, rtt, true)
+}
+
+// Heard is Seen for an answer to something else than a check: it does not put the check of a verified node off. Only the
+// answer to a check names the node's newest record and our endpoint, and a node that is asked often would never be checked.
+func (t *Table) Heard(now time.Time, id enode.ID, rtt time.Duration) (first bool) {
+	return t.seen(now, id, rtt, false)
+}
+
+func (t *Table) seen(now time.Time, id enode.ID, rtt time.Duration, check bool) (first bool) {
 	k := keyOf(id)
 	b := t.bucketOf(&k)
 	i := b.index(&k)
@@ -43,6 +53,7 @@ func (t *Table) Seen(now time.Time, id enode.ID, rtt time.Duration) (first bool)
 	}
 	e := b.entries[i]
 	first = e.answered(now, rtt)
+	reschedule := check || !e.Verified
 	if !e.Verified {
 		e.Verified = true
 		t.verified++
@@ -51,9 +62,12 @@ func (t *Table) Seen(now time.Time, id enode.ID, rtt time.Duration) (first bool)
 		e.Checks++
 		e.counted = now
 	}
-	e.Failures, e.checking = 0, false
+	e.Failures = 0
 	b.toFront(i)
-	t.schedule(e, now.Add(growing(checkPause, e.Checks, maxPause)))
+	if reschedule {
+		e.checking = false
+		t.schedule(e, now.Add(growing(checkPause, e.Checks, maxPause)))
+	}
 	return first
 }
 
