@@ -14,7 +14,7 @@ const (
 	// ofEachKind is how many nodes of either kind the network has.
 	ofEachKind = 20
 	// lookersOfEachKind is how many of them look up all members.
-	lookersOfEachKind = 4
+	lookersOfEachKind = 3
 
 	gethBucketSize  = 16
 	gethMinDistance = 240 // geth keeps all nodes up to this distance in one bucket
@@ -42,7 +42,7 @@ func startNetwork(t *testing.T) *network {
 		g := listenGeth(t, func(c *discover.Config) {
 			c.Bootnodes = bootnodes
 			c.PingInterval = 100 * time.Millisecond
-			c.RefreshInterval = 4 * time.Second
+			c.RefreshInterval = 6 * time.Second
 		})
 		w.geth = append(w.geth, g)
 		w.members = append(w.members, g.Self().ID())
@@ -132,7 +132,7 @@ func TestGethNetwork(t *testing.T) {
 	for i := range lookersOfEachKind {
 		n, g := w.ours[i*ofEachKind/lookersOfEachKind], w.geth[i*ofEachKind/lookersOfEachKind]
 		all.Go(func() {
-			w.lookUpAll(t, "ours", n.ID(), func(target enode.ID) ([]*enode.Node, error) { return n.Lookup(ctx, target) })
+			w.lookUpAll(t, "ours", n.ID(), func(target enode.ID) ([]*enode.Node, error) { return n.Lookup(within(t, 20*time.Second), target) })
 		})
 		all.Go(func() {
 			w.lookUpAll(t, "geth", g.Self().ID(), func(target enode.ID) ([]*enode.Node, error) { return g.Lookup(target), nil })

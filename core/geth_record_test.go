@@ -108,17 +108,29 @@ func TestGethRecordLearntFromHandshake(t *testing.T) {
 	}
 }
 
-// Our record changes before we open a session. Geth takes records of handshakes once its first refresh is over, which
-// nothing tells, so that it may take more than one handshake.
+// Our record changes before we open a session: geth's WHOAREYOU names the old one, so our handshake brings the new.
 func TestGethLearnsOurRecordFromHandshake(t *testing.T) {
 	ours, geth := listenOurs(t), listenGeth(t)
-	old := ours.Self()
+	waitForGeth(t, geth)
+	addToGeth(t, geth, ours.Self())
 	raise(t, ours, 1)
-	addToGeth(t, geth, old)
-	eventually(within(t, 20*time.Second), t, "geth has our new record", func() bool {
-		ours.EndSession(geth.Self().ID(), addrOf(geth.Self()))
-		ping(t, ours, geth.Self())
-		return hasMark(geth.GetNode(ours.ID()), 1)
+	ping(t, ours, geth.Self())
+	if n := geth.GetNode(ours.ID()); !hasMark(n, 1) {
+		t.Errorf("geth's table has %v", n)
+	}
+	if s := ours.Stats(); s.MessagesReceived[codec.FindNodeType] != 0 || s.Sessions.HandshakesAccepted != 0 {
+		t.Errorf("geth asked for it %d times, over %d handshakes of its own", s.MessagesReceived[codec.FindNodeType], s.Sessions.HandshakesAccepted)
+	}
+}
+
+// waitForGeth waits until geth's first refresh is over: from then on its table takes nodes that open a session.
+func waitForGeth(t testing.TB, geth *discover.UDPv5) {
+	t.Helper()
+	scout := listenOurs(t)
+	eventually(within(t, 10*time.Second), t, "geth's table takes a stranger", func() bool {
+		scout.EndSession(geth.Self().ID(), addrOf(geth.Self()))
+		ping(t, scout, geth.Self())
+		return geth.GetNode(scout.ID()) != nil
 	})
 }
 
@@ -126,6 +138,8 @@ func TestGethLearnsOurRecordFromHandshake(t *testing.T) {
 func TestGethRecordsChangeOften(t *testing.T) {
 	ours := listenOurs(t, lively)
 	geth := listenGeth(t, func(c *discover.Config) { c.PingInterval = 50 * time.Millisecond })
+	waitForGeth(t, geth)
+	gethPing(t, geth, ours.Self())
 	addToGeth(t, geth, ours.Self())
 	addToOurs(t, ours, geth.Self())
 	const last = 20

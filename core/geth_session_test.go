@@ -112,7 +112,7 @@ func TestGethRestartsUnderManyRequests(t *testing.T) {
 // Both sides open a session in the same instant. Geth keeps one set of keys, the last that it heard of, so that it may not
 // be able to read the answer to its first request. All others are answered: we seal with the keys that it uses.
 func TestGethAndWeOpenTogether(t *testing.T) {
-	const rounds = 10
+	const rounds = 6
 	geth := listenGeth(t, func(c *discover.Config) { c.V5RespTimeout = time.Second })
 	ctx := within(t, 30*time.Second)
 	var ourLosses, gethLosses int
