@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -8,8 +9,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(raceOptions) == "" {
+		os.Setenv(raceOptions, "atexit_sleep_ms=0") // hundreds of short processes
+	}
 	testscript.Main(m, map[string]func(){"host": main})
 }
+
+// raceOptions is the variable with the options of the race detector. By default it waits a second at the end of a process.
+const raceOptions = "GORACE"
 
 // The scripts run host as an operator does.
 func TestScripts(t *testing.T) {
@@ -32,6 +39,7 @@ func scripts(p testscript.Params) testscript.Params {
 	}
 	p.Setup = func(e *testscript.Env) error {
 		e.Values[hostsKey{}] = make(map[string]*running)
+		e.Setenv(raceOptions, os.Getenv(raceOptions))
 		e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 		return nil
 	}

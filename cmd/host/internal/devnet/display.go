@@ -10,7 +10,7 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-const barWidth = 20
+const barWidth = 16
 
 // display prints results, and a line of progress that is drawn over on a terminal and printed now and then elsewhere.
 type display struct {
