@@ -11,6 +11,9 @@
 //   - cache.go: the bounded cache of sessions, with a probation part for strangers
 //   - challenge.go: WHOAREYOU challenges that wait for a handshake
 //   - exchange.go: the requests under way to one peer, the queue behind a handshake
+//   - whoareyou.go: what a WHOAREYOU leads to, up to the handshake packet and its repeat
+//   - primer.go: the PING in place of a request that does not fit a handshake packet
+//   - alarm.go: when an exchange wants attention
 //   - job.go: both halves of a handshake, off the owner's goroutine
 //
 // # Goroutines and ownership
@@ -30,6 +33,10 @@
 //   - challenges outstanding: Config.MaxChallenges, per source MaxChallengesPerSource
 //   - handshakes tried per challenge: maxTries
 //   - requests waiting for a handshake, per peer: MaxQueue
+//   - times that a request is sent again after a change of keys, or a handshake packet repeated: once
+//   - PINGs of our own whose PONG is awaited: maxPrimers, for Config.KeepReplaced
+//   - exchanges kept without a request because the peer may hold a challenge: none above maxLingering exchanges, for
+//     Config.ChallengeLife
 //
 // The number of requests under way is bounded by the owner, which ends every one of them with [Machine.Forget].
 //
