@@ -196,6 +196,7 @@ func (n *Node) failed(now time.Time, c *call) {
 // answered notes a valid response.
 func (n *Node) answered(now time.Time, c *call, rtt time.Duration) {
 	n.outage.Answered(now, c.peer.ID)
+	n.checks.steady = now
 	n.rtt.add(rtt)
 	n.stats.observe(c.kind, rtt)
 	if e, ok := n.table.Entry(c.peer.ID); ok && e.Addr != c.peer.Addr {

@@ -14,10 +14,16 @@ import (
 // maxChecks bounds the liveness checks under way.
 const maxChecks = 32
 
+// steadyPause is the longest time without an answer from anybody until a verified node is checked before its time: checks
+// become rare and come in bursts as nodes earn trust, and our own outage is told from theirs by who answered in the
+// last minute.
+const steadyPause = 20 * time.Second
+
 // checkState is the state of revalidation.
 type checkState struct {
 	running  int
 	timer    *timer
+	steady   time.Time         // the last answer, or check for want of answers
 	fetching map[enode.ID]bool // records being asked for
 	trying   map[enode.ID]bool // nodes being asked at their other address
 	doubted  time.Time         // when a silence last led to checks of others
@@ -34,6 +40,9 @@ func (n *Node) runChecks(now time.Time) {
 	for n.checks.running < maxChecks {
 		e, wake := n.table.NextCheck(now)
 		if e == nil {
+			e, wake = n.steadyCheck(now, wake)
+		}
+		if e == nil {
 			if !wake.IsZero() {
 				n.checks.timer = n.after(now, wake.Sub(now), n.runChecks)
 			}
@@ -41,6 +50,28 @@ func (n *Node) runChecks(now time.Time) {
 		}
 		n.checkNow(now, e)
 	}
+}
+
+// steadyCheck returns the verified node that was not seen for longest when nobody has answered for a while, or else when to
+// come again, given when the table wants that.
+func (n *Node) steadyCheck(now, wake time.Time) (*table.Entry, time.Time) {
+	if n.table.Verified() < outage.MinAsked {
+		return nil, wake // too few to tell an outage by
+	}
+	if at := n.checks.steady.Add(steadyPause); at.After(now) {
+		if wake.IsZero() || at.Before(wake) {
+			wake = at
+		}
+		return nil, wake
+	}
+	n.checks.steady = now
+	var oldest *table.Entry
+	for e := range n.table.All() {
+		if e.Verified && (oldest == nil || e.LastSeen.Before(oldest.LastSeen)) {
+			oldest = e
+		}
+	}
+	return oldest, wake
 }
 
 // checkNow pings an entry of the table, and fetches its record if the answer says that there is a newer one.
