@@ -203,6 +203,26 @@ func TestSimVotesFollowAMove(t *testing.T) {
 	})
 }
 
+// The node's own checks bring the votes, also in a small network that has been up for long.
+func TestSimVotesOfChecks(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n := s.node()
+		var see atomic.Pointer[netip.AddrPort]
+		at := n.LocalAddrs()[0]
+		see.Store(&at)
+		for _, p := range s.voters(n, 16, func(packet) netip.AddrPort { return *see.Load() }) {
+			if _, err := n.Add(p.node); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(3 * time.Hour)
+		moved := addrPort("203.0.113.77:4444")
+		see.Store(&moved)
+		took := s.within(30*time.Minute, "the record follows", func() bool { v4, _ := published(n); return v4 == moved })
+		t.Logf("the record followed %v after the move", took)
+	})
+}
+
 func reachable(n *Node) string { return n.Endpoints()[0].Reachable }
 
 // Strangers who open sessions show that we can be reached; contacts alone do not.

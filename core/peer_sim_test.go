@@ -52,13 +52,20 @@ func (s *sim) peer() *peer { return s.peerWith(newKey(s.t), s.addr()) }
 func (s *sim) peerAt(addr string) *peer { return s.peerWith(newKey(s.t), addrPort(addr)) }
 
 func (s *sim) peerWith(key *ecdsa.PrivateKey, addr netip.AddrPort) *peer {
+	return newPeer(s, key, addr, s.net.Listen(addr))
+}
+
+func newPeer(s *sim, key *ecdsa.PrivateKey, addr netip.AddrPort, sock *netsim.Socket) *peer {
 	return &peer{
-		s: s, key: key, node: signed(s.t, key, 1, addr), addr: addr, sock: s.net.Listen(addr),
+		s: s, key: key, node: signed(s.t, key, 1, addr), addr: addr, sock: sock,
 		mask:    codec.NewMask(enode.PubkeyToIDV4(&key.PublicKey)),
 		keys:    make(map[netip.AddrPort]*peerKeys),
 		pending: make(map[netip.AddrPort][codec.ChallengeDataSize]byte),
 	}
 }
+
+// another is a second identity on the socket of p.
+func (p *peer) another() *peer { return newPeer(p.s, newKey(p.s.t), p.addr, p.sock) }
 
 func (p *peer) id() enode.ID { return p.node.ID() }
 

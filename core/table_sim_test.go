@@ -277,12 +277,17 @@ func TestSimRefillsAfterChurn(t *testing.T) {
 		for _, o := range others {
 			o.Close()
 		}
+		var fresh []*Node
 		for range 12 {
-			s.node(boot(first.Self()))
+			fresh = append(fresh, s.node(boot(first.Self())))
 		}
-		took := s.within(2*time.Minute, "the table is full of new nodes", func() bool {
-			_, v := n.Len()
-			return v >= 13
+		took := s.within(10*time.Minute, "the table is full of new nodes", func() bool {
+			for _, f := range fresh {
+				if !verified(n, f.ID()) {
+					return false
+				}
+			}
+			return true
 		})
 		t.Logf("twelve of twelve neighbours replaced within %v", took)
 	})
