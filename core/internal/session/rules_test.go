@@ -128,7 +128,7 @@ func TestEachHandshakeWaitsItsOwnTime(t *testing.T) {
 		t.Error("the queue went out with the alarm of an earlier handshake")
 	}
 	w.passes(time.Millisecond)
-	w.wantSent("the queue goes out", codec.FlagMessage)
+	w.wantSent("the queue goes out, and once more what the peer could not read", codec.FlagMessage, codec.FlagMessage)
 }
 
 func TestRetire(t *testing.T) {
