@@ -43,7 +43,7 @@
 // remembered (maxRecords), TALK requests in flight (Config.Talk), records taken from one answer (maxAnswerRecords), packets of one answer
 // (maxAnswerPackets), nodes whose verdicts are remembered (maxVerdicts), questions that wait for a filter (maxPending for
 // each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
-// from it (seedScans · seedsPerScan). Our own: calls under way (maxCalls), lookups under way (maxQueries).
+// from it (seedScans · seedsPerScan). Our own: calls under way (maxCalls), addresses that the socket refused to send to (maxUnsent), lookups under way (maxQueries).
 //
 // # Specification
 //
