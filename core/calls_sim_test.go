@@ -389,3 +389,26 @@ func TestSimTableSurvivesLongOutage(t *testing.T) {
 		})
 	}
 }
+
+// What a node does at another address than the one in the table says nothing about that one.
+func TestSimOtherAddress(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, p := s.node(quiet), s.peer()
+		s.know(n, p.node)
+		silent := signed(t, p.key, 1, s.addr())
+		s.wantErr("ping at another address", pinging(n, silent)().err, ErrTimeout)
+		if i, ok := info(n, p.id()); !ok || !i.Verified {
+			t.Error("silence at another address counts")
+		}
+		q := s.peer()
+		if _, err := n.Add(q.node); err != nil {
+			t.Fatal(err)
+		}
+		moved := s.peerWith(q.key, s.addr())
+		moved.serve(n, moved.polite())
+		s.ping(n, moved.node)
+		if i, ok := info(n, q.id()); !ok || i.Verified {
+			t.Error("an answer from another address counts")
+		}
+	})
+}

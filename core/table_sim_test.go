@@ -377,3 +377,29 @@ func TestSimFindNodeBadDistance(t *testing.T) {
 		s.wantErr("ping of itself", err, ErrSelf)
 	})
 }
+
+// Lookups at a time are bounded.
+func TestSimManyLookups(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, silent := s.node(quiet), s.peer()
+		silent.dial(n) // with a session up all of them can ask it at a time
+		s.know(n, silent.node)
+		var waits []func() result[[]*enode.Node]
+		for range maxQueries + 5 {
+			waits = append(waits, background(func(ctx context.Context) ([]*enode.Node, error) { return n.QueryRandom(ctx) }))
+		}
+		busy := 0
+		for _, wait := range waits {
+			if r := wait(); r.err != nil {
+				s.wantErr("one lookup too many", r.err, ErrBusy)
+				busy++
+			}
+		}
+		if busy != 5 {
+			t.Errorf("%d lookups of %d were refused, want 5", busy, len(waits))
+		}
+		if r := background(func(ctx context.Context) ([]*enode.Node, error) { return n.QueryRandom(ctx) })(); r.err != nil {
+			t.Error("a lookup after all of them:", r.err)
+		}
+	})
+}

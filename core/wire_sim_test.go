@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/netsim"
 	"github.com/discv5/host/core/internal/session"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
@@ -387,4 +388,67 @@ func TestSimSimultaneousOpen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A WHOAREYOU names the record that is known of its recipient, who may then leave its own out.
+func TestSimChallengeNamesKnownRecord(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, p := s.node(quiet), s.peer()
+		ping := codec.Ping{RequestID: requestID("x")}.Append(nil)
+		p.random(n)
+		who := p.want(codec.FlagWhoareyou)
+		p.write(who.from, p.handshake(n, who, ping, nil))
+		p.silence(100*time.Millisecond, "handshake of a stranger without a record")
+		if got := n.Stats().Sessions.Drops[session.DropMissingRecord]; got != 1 {
+			t.Errorf("%d missing records counted, want 1", got)
+		}
+		if _, err := n.Add(p.node); err != nil {
+			t.Fatal(err)
+		}
+		pass(2 * time.Second)
+		p.random(n)
+		if who = p.want(codec.FlagWhoareyou); who.ENRSeq != 1 {
+			t.Errorf("WHOAREYOU names seq %d, want 1", who.ENRSeq)
+		}
+		p.write(who.from, p.handshake(n, who, ping, nil))
+		p.wantMessage(codec.PongType)
+		// An older record than the known one does not replace it.
+		newer := signed(t, p.key, 5, p.addr)
+		if _, err := n.Add(newer); err != nil {
+			t.Fatal(err)
+		}
+		p.random(n)
+		if who = p.want(codec.FlagWhoareyou); who.ENRSeq != 5 {
+			t.Errorf("WHOAREYOU names seq %d, want 5", who.ENRSeq)
+		}
+		p.write(who.from, p.handshake(n, who, ping, p.node))
+		p.wantMessage(codec.PongType)
+		if got := n.Node(p.id()).Seq(); got != 5 {
+			t.Errorf("seq %d is known after a handshake with an old record, want 5", got)
+		}
+	})
+}
+
+// A handshake packet that is lost does not lose the request.
+func TestSimLostHandshake(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		a, b := s.node(quiet), s.node(quiet)
+		lost := 0
+		s.net.SetHook(func(p *netsim.Packet) netsim.Verdict {
+			if p.From == a.LocalAddrs()[0] && lost < 1 && len(p.Data) > 200 { // nothing else is as large
+				lost++
+				return netsim.Lost
+			}
+			return netsim.Delivered
+		})
+		waits := []func() result[Pong]{pinging(a, b.Self()), pinging(a, b.Self()), pinging(a, b.Self())}
+		for i, wait := range waits {
+			if r := wait(); r.err != nil {
+				t.Errorf("request %d: %v", i+1, r.err)
+			}
+		}
+		if lost != 1 {
+			t.Errorf("%d handshake packets were lost, want 1", lost)
+		}
+	})
 }
