@@ -150,7 +150,7 @@ func (c *client) ask(peer *enode.Node, question func(ctx context.Context, node *
 
 // explain adds to an error of a question who was asked and what to do. peer is nil for a question to the network.
 func (c *client) explain(err error, peer *enode.Node) error {
-	who, advice := "the network", "try other bootnodes, or more time with --timeout"
+	who, advice := "the network", "none of the bootnodes answered; try others, or more time with --timeout"
 	if peer != nil {
 		who = "node " + peer.ID().TerminalString()
 		if at, ok := peer.UDPEndpoint(); ok {
@@ -168,6 +168,8 @@ func (c *client) explain(err error, peer *enode.Node) error {
 		return err // the question knows better
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted")
+	case peer == nil && errors.Is(err, context.DeadlineExceeded):
+		return hint.New(fmt.Sprintf("the search did not end within %v", c.timeout), "give it more time with --timeout")
 	case errors.Is(err, core.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return hint.Wrap(fmt.Errorf("no answer from %s within %v", who, c.timeout), advice)
 	case errors.Is(err, core.ErrNoAddress):
