@@ -10,7 +10,7 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-const barWidth = 16
+const barWidth = 12
 
 // display prints results, and a line of progress that is drawn over on a terminal and printed now and then elsewhere.
 type display struct {
@@ -65,7 +65,7 @@ func (p progress) formed() bool {
 func (p progress) line() string {
 	full := barWidth * min(p.verified, p.others) / max(p.others, 1)
 	bar := strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
-	return fmt.Sprintf("%5.1f s  %s  host: %d of %d known, %d verified; others: %d", p.elapsed.Seconds(), bar, p.known, p.others, p.verified, p.median)
+	return fmt.Sprintf("%5.1f s  %s  %d/%d known, %d verified; the others' median: %d", p.elapsed.Seconds(), bar, p.known, p.others, p.verified, p.median)
 }
 
 // state is the progress in words.
