@@ -18,7 +18,7 @@ const (
 	NodeVerified                             // answered for the first time, or again after a failure
 	NodeUpdated                              // a newer record of a node in the table
 	NodeRemoved                              // left the table
-	SessionUp                                // a peer opened a session with us
+	SessionUp                                // a session works, whoever opened it
 	SessionDown                              // a session was pushed out by others
 	RecordChanged                            // the local record
 	EndpointChanged                          // peers agree on another address of ours

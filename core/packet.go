@@ -105,6 +105,9 @@ func (n *Node) messageArrived(now time.Time, r session.Result) {
 	}
 	n.validPacket(now)
 	n.inboundSeen(now, r.Peer.Addr)
+	if r.Established || r.Opened {
+		n.events.publish(Event{Type: SessionUp, ID: r.Peer.ID, Addr: r.Peer.Addr, Node: r.Session.Node})
+	}
 	if r.Established {
 		n.established(now, r)
 	}
@@ -143,7 +146,6 @@ func (n *Node) messageArrived(now time.Time, r session.Result) {
 //
 // The record in a handshake is a candidate for the table only if it names the endpoint that the packet came from.
 func (n *Node) established(now time.Time, r session.Result) {
-	n.events.publish(Event{Type: SessionUp, ID: r.Peer.ID, Addr: r.Peer.Addr, Node: r.Session.Node})
 	if r.Record == nil || !hasEndpoint(r.Record, r.Peer.Addr) {
 		return
 	}

@@ -79,6 +79,7 @@ type Result struct {
 	Message     []byte      // decrypted, nil when there is none; valid until the next step
 	Handshake   bool        // Message came in a handshake packet
 	Established bool        // the peer opened a session with us
+	Opened      bool        // the peer's first packet over a session that we opened
 	Record      *enode.Node // verified: the one that the peer sent in its handshake, or a newer one that was known; nil if it sent none
 	Evicted     *Session    // pushed out of the cache, or nil
 	Job         *Job        // to be run and handed back, or nil
@@ -139,6 +140,7 @@ func (m *Machine) ordinary(now time.Time, peer Peer, p *codec.Packet) Result {
 		m.stats.SessionMisses++
 		return Result{Peer: peer, Drop: m.challenge(now, peer, p.Nonce)}
 	}
+	opened := s.last == nil
 	message, k := s.open(now, m.scratch[:0], p, m.cfg.KeepReplaced)
 	if k == nil {
 		m.stats.DecryptFailures++
@@ -151,7 +153,7 @@ func (m *Machine) ordinary(now time.Time, peer Peer, p *codec.Packet) Result {
 			m.settle(now, ex, s)
 		}
 	}
-	return Result{Peer: peer, Session: s, Message: message}
+	return Result{Peer: peer, Session: s, Message: message, Opened: opened}
 }
 
 // handshake handles the answer to a challenge of ours.
