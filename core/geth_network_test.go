@@ -13,8 +13,8 @@ import (
 const (
 	// ofEachKind is how many nodes of either kind the network has.
 	ofEachKind = 20
-	// lookersOfEachKind is how many of them look up all members.
-	lookersOfEachKind = 3
+	// lookersOfEachKind is how many of them look up each member, others for every member.
+	lookersOfEachKind = 2
 
 	gethBucketSize  = 16
 	gethMinDistance = 240 // geth keeps all nodes up to this distance in one bucket
@@ -99,13 +99,20 @@ func (w *network) closest(target, looker enode.ID) (best enode.ID) {
 	return best
 }
 
-// lookUpAll lets one node look up every member and reports each lookup whose first result is not the closest node.
-func (w *network) lookUpAll(t *testing.T, kind string, looker enode.ID, lookup func(enode.ID) ([]*enode.Node, error)) {
-	for _, target := range w.members {
-		found, err := lookup(target)
-		want := w.closest(target, looker)
-		if err != nil || len(found) == 0 || found[0].ID() != want {
-			t.Errorf("lookup of %v by %s: %d nodes, %v; want %v first", target, kind, len(found), err, want)
+// lookUp reports a lookup whose first result is not the closest node.
+func (w *network) lookUp(t *testing.T, kind string, looker, target enode.ID, lookup func(enode.ID) ([]*enode.Node, error)) {
+	found, err := lookup(target)
+	want := w.closest(target, looker)
+	if err != nil || len(found) == 0 || found[0].ID() != want {
+		t.Errorf("lookup of %v by %v (%s): %d nodes, %v; want %v first", target, looker, kind, len(found), err, want)
+	}
+}
+
+// lookUpAll goes through all members and, for each, through some of the nodes of a kind, given by their index.
+func (w *network) lookUpAll(f func(looker int, target enode.ID)) {
+	for i, target := range w.members {
+		for j := range lookersOfEachKind {
+			f((i+j*ofEachKind/lookersOfEachKind)%ofEachKind, target)
 		}
 	}
 }
@@ -129,15 +136,18 @@ func TestGethNetwork(t *testing.T) {
 	t.Logf("formed after %v", time.Since(start).Round(time.Millisecond))
 	start = time.Now()
 	var all sync.WaitGroup
-	for i := range lookersOfEachKind {
-		n, g := w.ours[i*ofEachKind/lookersOfEachKind], w.geth[i*ofEachKind/lookersOfEachKind]
-		all.Go(func() {
-			w.lookUpAll(t, "ours", n.ID(), func(target enode.ID) ([]*enode.Node, error) { return n.Lookup(within(t, 20*time.Second), target) })
+	all.Go(func() {
+		w.lookUpAll(func(i int, target enode.ID) {
+			n := w.ours[i]
+			w.lookUp(t, "ours", n.ID(), target, func(id enode.ID) ([]*enode.Node, error) { return n.Lookup(within(t, 20*time.Second), id) })
 		})
-		all.Go(func() {
-			w.lookUpAll(t, "geth", g.Self().ID(), func(target enode.ID) ([]*enode.Node, error) { return g.Lookup(target), nil })
+	})
+	all.Go(func() {
+		w.lookUpAll(func(i int, target enode.ID) {
+			g := w.geth[i]
+			w.lookUp(t, "geth", g.Self().ID(), target, func(id enode.ID) ([]*enode.Node, error) { return g.Lookup(id), nil })
 		})
-	}
+	})
 	all.Wait()
 	t.Logf("%d lookups took %v", 2*lookersOfEachKind*len(w.members), time.Since(start).Round(time.Millisecond))
 	for i, n := range w.ours {
