@@ -171,6 +171,15 @@ func TestSimBanTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer events.Close()
+		prefix := netip.MustParsePrefix("203.0.113.0/24")
+		s.ban(n, Ban{Prefix: prefix, Until: start.Add(time.Minute), Reason: "first"})
+		s.ban(n, Ban{Prefix: prefix, Until: start.Add(time.Second), Reason: "shorter"})
+		if got := n.Bans(); len(got) != 1 || got[0].Reason != "first" {
+			t.Errorf("bans %v, want the longer one of the range", got)
+		}
+		if !n.Unban(Ban{Prefix: netip.MustParsePrefix("203.0.113.99/24")}) || eventTypes(events)[Banned] != 1 {
+			t.Error("the ban of the range was not made once, or could not be taken back")
+		}
 		s.ban(n, Ban{ID: id, Until: start.Add(time.Minute), Reason: "first"})
 		s.ban(n, Ban{ID: id, Until: start.Add(time.Second), Reason: "shorter"})
 		if got := n.Bans(); len(got) != 1 || got[0].Reason != "first" {

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -401,5 +402,42 @@ func TestSimManyLookups(t *testing.T) {
 		if r := background(func(ctx context.Context) ([]*enode.Node, error) { return n.QueryRandom(ctx) })(); r.err != nil {
 			t.Error("a lookup after all of them:", r.err)
 		}
+	})
+}
+
+// A table that has become nearly empty is filled by a lookup at once, not when the next one is due.
+func TestSimRefillsAtOnce(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		first := s.peer()
+		n := s.node(boot(first.node))
+		group := func() (peers []*peer, nodes []*enode.Node) {
+			for range 5 {
+				p := s.peerWith(keyAt(t, first.id(), 256), s.addr())
+				p.serve(n, p.polite())
+				peers, nodes = append(peers, p), append(nodes, p.node)
+			}
+			return peers, nodes
+		}
+		old, told := group()
+		fresh, next := group()
+		var tell atomic.Pointer[[]*enode.Node]
+		tell.Store(&told)
+		first.serve(n, func(got packet) { first.polite(*tell.Load()...)(got) })
+		s.within(20*time.Second, "the table is filled", func() bool { _, v := n.Len(); return v == 6 })
+		pass(time.Hour)
+		for _, p := range old {
+			s.net.SetDown(p.addr.Addr(), true)
+		}
+		s.within(20*time.Minute, "the table is nearly empty", func() bool { _, v := n.Len(); return v < nearlyEmpty })
+		tell.Store(&next)
+		took := s.within(20*time.Second, "the table is filled again", func() bool {
+			for _, p := range fresh {
+				if !verified(n, p.id()) {
+					return false
+				}
+			}
+			return true
+		})
+		t.Logf("filled again after %v", took)
 	})
 }

@@ -52,7 +52,14 @@ func TestBadDestinationsAreDroppedAlone(t *testing.T) {
 		if sent, dropped, err := w.Flush(); sent != 3 || dropped != 7 || err == nil {
 			t.Fatalf("sent %d, dropped %d, %v", sent, dropped, err)
 		}
-		for _, s := range must(readAll(t, c, 3)) {
+		if lost := w.Lost(); len(lost) != 7 || lost[0] != bad || lost[6] != bad {
+			t.Errorf("lost %v, want seven times %v", lost, bad)
+		}
+		w.Queue(c.LocalAddr(), []byte("kept"))
+		if flush(t, w, 1); len(w.Lost()) != 0 {
+			t.Errorf("lost %v though nothing was dropped", w.Lost())
+		}
+		for _, s := range must(readAll(t, c, 4)) {
 			if s != "kept" {
 				t.Errorf("got %q", s)
 			}
