@@ -389,3 +389,36 @@ func TestRevalidationRepeats(t *testing.T) {
 		t.Errorf("one seed, two orders of %d and %d checks", len(a), len(b))
 	}
 }
+
+// An answer to something else than a check verifies a node, but leaves the check of a verified one where it is.
+func TestHeard(t *testing.T) {
+	f := newFixture(t, Config{})
+	n := f.at(256)
+	f.want(Added, n)
+	if !f.Heard(f.now, n.ID(), 30*time.Millisecond) {
+		t.Error("the first answer is not the first")
+	}
+	e, _ := f.Entry(n.ID())
+	if !e.Verified || e.RTT != 30*time.Millisecond || f.due(n) != checkPause {
+		t.Errorf("after the first answer: %+v, due in %v", e, f.due(n))
+	}
+	for range 9 {
+		f.pass(time.Second)
+		if f.Heard(f.now, n.ID(), 0) {
+			t.Error("a further answer is the first")
+		}
+	}
+	if !e.LastSeen.Equal(f.now) || f.due(n) != time.Second {
+		t.Errorf("seen %v ago, due in %v; want just now and 1 s", f.now.Sub(e.LastSeen), f.due(n))
+	}
+	f.Seen(f.now, n.ID(), 0)
+	if f.due(n) < checkPause {
+		t.Errorf("due in %v after a check, want %v or more", f.due(n), checkPause)
+	}
+	f.fail(n)
+	f.Heard(f.now, n.ID(), 0)
+	if !e.Verified || e.Failures != 0 || f.due(n) != checkPause {
+		t.Errorf("answer after a failure: %+v, due in %v", e, f.due(n))
+	}
+	checkInvariants(t, f.Table)
+}
