@@ -61,6 +61,7 @@ type exchange struct {
 	job      *Job       // while working
 	due      time.Time  // while confirming or resting: when that ends by itself
 	knock    codec.Nonce
+	knocked  time.Time // when asking began, zero after the second knock
 	until    time.Time // up to when the peer may hold a challenge, zero for not at all
 
 	// The last handshake packet sent and what it answered, for the case that it was lost. handshake is nil when there
@@ -206,10 +207,11 @@ func (m *Machine) record(p Peer, node *enode.Node) *enode.Node {
 	return m.cfg.Known(p.ID)
 }
 
+// knockAgainAfter is when a random packet that nobody answered goes out once more: it may have been lost, or the peer
+// may have held a challenge to a packet that we do not remember. Challenges live for 1 s in go-ethereum.
+const knockAgainAfter = 1200 * time.Millisecond
+
 // ask sends a random packet in place of the request: the peer cannot decrypt it and answers with WHOAREYOU.
-//
-// Another random packet of the same opening has the nonce of the first. The peer answers it with the challenge that it
-// holds already, which names that nonce.
 func (m *Machine) ask(now time.Time, r *Request) {
 	ex := r.ex
 	ex.phase = asking
@@ -218,11 +220,33 @@ func (m *Machine) ask(now time.Time, r *Request) {
 			m.cfg.Rand.Read(ex.knock[:])
 		}
 	}
+	m.knock(ex)
+	ex.knocked = now
+	m.knocks.push(ex, now.Add(knockAgainAfter))
+	m.list(now, r, nil, ex.knock)
+	m.linger(now, ex)
+}
+
+// knock sends the random packet of an opening.
+//
+// Another random packet of the same opening has the nonce of the first. The peer answers it with the challenge that it
+// holds already, which names that nonce.
+func (m *Machine) knock(ex *exchange) {
 	var random [codec.RandomPayloadSize]byte
 	m.cfg.Rand.Read(random[:])
-	buf := m.cfg.Out.Buffer(r.Peer.Addr)
-	m.cfg.Out.Queue(r.Peer.Addr, codec.AppendRandomPacket(buf, m.cfg.Protocol, codec.NewMask(r.Peer.ID), m.iv(), ex.knock, m.self, random[:]))
-	m.list(now, r, nil, ex.knock)
+	to := ex.peer
+	buf := m.cfg.Out.Buffer(to.Addr)
+	m.cfg.Out.Queue(to.Addr, codec.AppendRandomPacket(buf, m.cfg.Protocol, codec.NewMask(to.ID), m.iv(), ex.knock, m.self, random[:]))
+}
+
+// knockAgain knocks once more if nobody answered.
+func (m *Machine) knockAgain(now time.Time, a alarm) {
+	ex := a.ex
+	if m.exchanges[ex.peer] != ex || ex.phase != asking || !ex.knocked.Add(knockAgainAfter).Equal(a.at) || len(ex.inFlight) == 0 {
+		return
+	}
+	ex.knocked = time.Time{}
+	m.knock(ex)
 	m.linger(now, ex)
 }
 

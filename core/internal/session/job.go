@@ -158,6 +158,9 @@ func (m *Machine) accepted(now time.Time, j *Job) Result {
 		r.Record = j.node
 	}
 	if ex != nil {
+		if ex.phase == confirming && !ex.keys.confirmed {
+			s.twin = ex.keys
+		}
 		m.settle(now, ex, s)
 	}
 	return r

@@ -66,6 +66,7 @@ type Machine struct {
 	exchanges  map[Peer]*exchange
 	byNonce    map[codec.Nonce]*exchange // by the nonce of a packet that may be answered with WHOAREYOU
 	openings   alarms                    // handshakes that count as done, openings that start over
+	knocks     alarms                    // random packets that may go out again
 	lingering  alarms                    // exchanges that are kept no longer
 	primers    primers
 	stats      Stats
@@ -194,6 +195,9 @@ func (m *Machine) Reply(s *Session, message []byte) bool {
 	}
 	k := s.sealing()
 	m.sealTo(s, k, m.nonce(k), message)
+	if s.twin != nil {
+		m.sealTo(s, s.twin, m.nonce(s.twin), message)
+	}
 	return true
 }
 
@@ -204,6 +208,9 @@ func (m *Machine) Advance(now time.Time) {
 	m.primers.expire(now)
 	for a := m.openings.pop(now); a.ex != nil; a = m.openings.pop(now) {
 		m.openingDue(now, a)
+	}
+	for a := m.knocks.pop(now); a.ex != nil; a = m.knocks.pop(now) {
+		m.knockAgain(now, a)
 	}
 	for a := m.lingering.pop(now); a.ex != nil; a = m.lingering.pop(now) {
 		if m.exchanges[a.ex.peer] == a.ex {
@@ -228,7 +235,7 @@ func (m *Machine) openingDue(now time.Time, a alarm) {
 // Next tells when Advance has work, zero for never.
 func (m *Machine) Next() time.Time {
 	next := earlier(m.challenges.next(), m.primers.next())
-	return earlier(next, earlier(m.openings.next(), m.lingering.next()))
+	return earlier(next, earlier(m.knocks.next(), earlier(m.openings.next(), m.lingering.next())))
 }
 
 // Session returns the session with a peer, or nil.

@@ -24,6 +24,9 @@ type Session struct {
 	mask *codec.Mask // of the peer's id
 	keys []*keySet   // newest first, at most maxKeySets
 	last *keySet     // the one of keys that authenticated the latest packet, nil before any has
+	// twin are the keys of our own handshake when the peer's came in before ours was confirmed. A peer that keeps a
+	// single set has one or the other, so answers go out under both until its next packet tells.
+	twin *keySet
 
 	prev, next *Session // in its cache list
 	main       bool     // which list
@@ -41,6 +44,7 @@ type keySet struct {
 
 // install puts the keys of a finished handshake in front.
 func (s *Session) install(now time.Time, k *keySet) {
+	s.twin = nil
 	if len(s.keys) > 0 {
 		s.keys[0].replaced = now
 	}
@@ -85,7 +89,8 @@ func (s *Session) open(now time.Time, dst []byte, p *codec.Packet, keep time.Dur
 		if err != nil {
 			continue
 		}
-		k.confirmed, k.refused, k.opened, s.last = true, false, now, k // who seals with them has them
+		k.confirmed, k.refused, k.opened = true, false, now // who seals with them has them
+		s.last, s.twin = k, nil
 		if len(s.keys) > 1 {
 			s.retire(now, keep)
 		}
