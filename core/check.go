@@ -52,8 +52,8 @@ func (n *Node) runChecks(now time.Time) {
 	}
 }
 
-// steadyCheck returns the verified node that was not seen for longest when nobody has answered for a while, or else when to
-// come again, given when the table wants that.
+// steadyCheck returns a verified node when nobody has answered for a while, or else when to come again, given when the
+// table wants that.
 func (n *Node) steadyCheck(now, wake time.Time) (*table.Entry, time.Time) {
 	if n.table.Verified() < outage.MinAsked {
 		return nil, wake // too few to tell an outage by
@@ -65,13 +65,21 @@ func (n *Node) steadyCheck(now, wake time.Time) (*table.Entry, time.Time) {
 		return nil, wake
 	}
 	n.checks.steady = now
-	var oldest *table.Entry
+	return n.table.Random(nil, 1, func(e *table.Entry) bool { return e.Verified })[0], wake
+}
+
+// checkWitness checks the node that answered last, beside others that may all be gone: as long as it answers, their silence
+// is not our own.
+func (n *Node) checkWitness(now time.Time) {
+	var last *table.Entry
 	for e := range n.table.All() {
-		if e.Verified && (oldest == nil || e.LastSeen.Before(oldest.LastSeen)) {
-			oldest = e
+		if e.Verified && (last == nil || e.LastSeen.After(last.LastSeen)) {
+			last = e
 		}
 	}
-	return oldest, wake
+	if last != nil {
+		n.checkNow(now, last)
+	}
 }
 
 // checkNow pings an entry of the table, and fetches its record if the answer says that there is a newer one.
@@ -173,6 +181,7 @@ func (n *Node) doubt(now time.Time) {
 		for _, e := range n.table.Random(nil, outage.MinAsked, func(e *table.Entry) bool { return e.Verified }) {
 			n.checkNow(now, e)
 		}
+		n.checkWitness(now)
 	})
 }
 
@@ -184,7 +193,11 @@ func (n *Node) validPacket(now time.Time) {
 
 // askAgain looks at the nodes that were silent while our own network was, once it works again.
 func (n *Node) askAgain(now time.Time) {
-	for _, id := range n.outage.Recovered() {
+	held := n.outage.Recovered()
+	if len(held) > 0 {
+		n.putOff(n.checkWitness)
+	}
+	for _, id := range held {
 		n.putOff(func(now time.Time) {
 			if e, ok := n.table.Entry(id); ok {
 				n.checkNow(now, e)
