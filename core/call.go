@@ -254,7 +254,7 @@ func (r *rttEstimate) add(d time.Duration) {
 
 // Bounds of what passes for a normal round trip, handshake included.
 const (
-	minPatience = 200 * time.Millisecond
+	minPatience = 400 * time.Millisecond
 	maxPatience = 1500 * time.Millisecond
 )
 

@@ -44,7 +44,7 @@ func TestSimTimeoutIncludesTheHandshake(t *testing.T) {
 		n, p := s.node(quiet), s.peer()
 		first := pinging(n, p.node)
 		knock := p.want(codec.FlagMessage)
-		pass(3 * time.Second)
+		pass(time.Second)
 		second := pinging(n, p.node)
 		settle()
 		p.write(knock.from, p.challenge(knock, n.ID(), 0))
@@ -56,6 +56,21 @@ func TestSimTimeoutIncludesTheHandshake(t *testing.T) {
 				t.Errorf("ping %d ended after %v, want 4 s", i+1, r.took)
 			}
 		}
+	})
+}
+
+// A random packet that is not answered goes out a second time, and not a third.
+func TestSimKnocksTwice(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, p := s.node(quiet), s.peer()
+		wait := pinging(n, p.node)
+		first := p.want(codec.FlagMessage)
+		pass(1500 * time.Millisecond)
+		if again := p.want(codec.FlagMessage); again.Nonce != first.Nonce {
+			t.Errorf("the second knock has the nonce %x, the first had %x", again.Nonce, first.Nonce)
+		}
+		s.wantErr("ping of a silent node", wait().err, ErrTimeout)
+		p.silence(time.Second, "twice is enough")
 	})
 }
 

@@ -22,6 +22,7 @@ const steadyPause = 20 * time.Second
 // checkState is the state of revalidation.
 type checkState struct {
 	running  int
+	backs    map[enode.ID]*timer // peers that opened a session and wait to be pinged
 	timer    *timer
 	steady   time.Time         // the last answer, or check for want of answers
 	fetching map[enode.ID]bool // records being asked for
@@ -120,7 +121,32 @@ func (n *Node) pingEntry(now time.Time, node *enode.Node, addr netip.AddrPort, d
 	})
 }
 
+// pingBack pings a peer that opened a session, a little later. It counts on that, whatever else we ask it meanwhile.
+func (n *Node) pingBack(now time.Time, id enode.ID) {
+	e, ok := n.table.Entry(id)
+	if n.cfg.NoRefresh || !ok || e.Verified || n.checks.backs[id] != nil || len(n.checks.backs) >= maxPingBacks {
+		return
+	}
+	if n.checks.backs == nil {
+		n.checks.backs = make(map[enode.ID]*timer)
+	}
+	pause := time.Duration(n.rand.Int64N(int64(n.checkWithin()) + 1))
+	n.checks.backs[id] = n.after(now, pause, func(now time.Time) {
+		delete(n.checks.backs, id)
+		if e, ok := n.table.Entry(id); ok {
+			n.checkNow(now, e)
+		}
+	})
+}
+
+// maxPingBacks bounds the peers that wait to be pinged. All of them are in the table.
+const maxPingBacks = 1024
+
 func (n *Node) ping(now time.Time, to target, done func(time.Time, reply)) *call {
+	if t := n.checks.backs[to.id]; t != nil {
+		n.stop(t)
+		delete(n.checks.backs, to.id)
+	}
 	return n.startCall(now, to, codec.PingType, func(id codec.RequestID) []byte {
 		return codec.Ping{RequestID: id, ENRSeq: n.local.node().Seq()}.Append(nil)
 	}, done)

@@ -304,6 +304,13 @@ func (n *Node) SetAdvertised(ctx context.Context, at netip.AddrPort) error {
 	return n.local.change(ctx, record.SetEndpoint(family, at))
 }
 
+// Unpin lets votes change the endpoint again that is pinned for the family of addr. Until they do, the record keeps it.
+func (n *Node) Unpin(addr netip.Addr) {
+	if family, ok := endpoint.FamilyOf(addr); ok {
+		n.turn(func(time.Time) { n.local.pinned[family] = false })
+	}
+}
+
 // RecordUsage tells which owner has which field of the local record and how many bytes are left.
 func (n *Node) RecordUsage() record.Usage { return n.local.published.Load().usage }
 

@@ -120,11 +120,7 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	if existed && before.Verified && before.Node.Seq() < node.Seq() && before.Addr != addr && hasEndpoint(node, before.Addr) {
 		addr = before.Addr // a new record that still names the proven endpoint
 	}
-	within := n.cfg.PingBack
-	if n.table.Verified() >= wellFilled {
-		within *= checkSlower
-	}
-	result := n.table.Add(now, table.Candidate{Node: node, Addr: addr, Bootstrap: n.isBootnode(id), CheckWithin: within})
+	result := n.table.Add(now, table.Candidate{Node: node, Addr: addr, Bootstrap: n.isBootnode(id), CheckWithin: n.checkWithin()})
 	switch result {
 	case table.Added:
 		n.stats.NodesAdded++
@@ -139,6 +135,14 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	}
 	n.checksDue = true
 	return result
+}
+
+// checkWithin bounds the random pause until a newcomer is pinged.
+func (n *Node) checkWithin() time.Duration {
+	if n.table.Verified() >= wellFilled {
+		return checkSlower * n.cfg.PingBack
+	}
+	return n.cfg.PingBack
 }
 
 // seenNode notes that a node answered a PING.

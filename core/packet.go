@@ -150,6 +150,7 @@ func (n *Node) established(now time.Time, r session.Result) {
 		return
 	}
 	n.offer(now, r.Record, r.Peer.Addr)
+	n.pingBack(now, r.Peer.ID)
 }
 
 // reply sends a message over the session that a request came by.

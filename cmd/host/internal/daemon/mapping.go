@@ -39,16 +39,19 @@ func startMapping(open func() nat.Interface, node *core.Node, log hclog.Logger) 
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &mapping{found: make(chan netip.AddrPort, 1), cancel: cancel}
 	m.taking.Go(func() { m.take(ctx, node, log) })
-	m.mapper = portmap.Start(portmap.Config{Open: open, Port: port, Changed: m.changed, Logger: log})
+	changed := func(at netip.AddrPort) {
+		if !at.IsValid() {
+			node.Unpin(netip.IPv4Unspecified()) // the mapper tries again; until then peers may know better
+			return
+		}
+		m.changed(at)
+	}
+	m.mapper = portmap.Start(portmap.Config{Open: open, Port: port, Changed: changed, Logger: log})
 	return m
 }
 
-// changed runs on the mapper's goroutine, alone. A lost mapping (an invalid address) changes nothing: the mapper tries again,
-// and until then the record is as good as any.
+// changed runs on the mapper's goroutine, alone.
 func (m *mapping) changed(at netip.AddrPort) {
-	if !at.IsValid() {
-		return
-	}
 	select {
 	case <-m.found: // nobody took it, and now it is old
 	default:
