@@ -60,7 +60,7 @@ func (n *Node) FindNode(ctx context.Context, node *enode.Node, distances []uint)
 	if err != nil {
 		return nil, err
 	}
-	return n.deliver(ctx, r.nodes), nil
+	return n.deliver(ctx, r.nodes)
 }
 
 // Talk sends a TALKREQ and waits for the TALKRESP. An empty response means that the node does not speak the protocol, or could not
@@ -160,7 +160,8 @@ func Wanting(count int) LookupOption {
 	return func(c *table.LookupConfig) { c.Want = count }
 }
 
-// Lookup finds the 16 nodes closest to target, closest first.
+// Lookup finds the 16 nodes closest to target, closest first. When ctx ends first, it returns those found so far together
+// with the error of ctx; so do Query and QueryRandom.
 func (n *Node) Lookup(ctx context.Context, target enode.ID, options ...LookupOption) ([]*enode.Node, error) {
 	return n.lookup(ctx, table.LookupConfig{Target: target}, options)
 }
@@ -184,10 +185,12 @@ func (n *Node) lookup(ctx context.Context, cfg table.LookupConfig, options []Loo
 		o(&cfg)
 	}
 	var found []*enode.Node
-	if err := n.runQuery(ctx, cfg, func(l *table.Lookup) { found = n.unbanned(time.Now(), l.Result()) }); err != nil {
+	err := n.runQuery(ctx, cfg, func(l *table.Lookup) { found = n.unbanned(time.Now(), l.Result()) })
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	return n.deliver(ctx, found), nil
+	delivered, closed := n.deliver(ctx, found)
+	return delivered, cmp.Or(closed, err)
 }
 
 // Resolve finds the newest record of a node: it asks the node itself if it is known, and looks it up if it does not answer or
@@ -216,7 +219,11 @@ func (n *Node) Resolve(ctx context.Context, id enode.ID) (*enode.Node, error) {
 		return nil, err
 	}
 	if known != nil {
-		if delivered := n.deliver(ctx, []*enode.Node{known}); len(delivered) > 0 {
+		delivered, err := n.deliver(ctx, []*enode.Node{known})
+		if err != nil {
+			return nil, err
+		}
+		if len(delivered) > 0 {
 			return delivered[0], nil
 		}
 	}
@@ -397,7 +404,7 @@ func (n *Node) Sessions() (all []SessionInfo) {
 
 // EndSession forgets the session with a node at an address; the next packet starts a handshake.
 func (n *Node) EndSession(id enode.ID, addr netip.AddrPort) {
-	n.turn(func(time.Time) { n.sessions.End(session.Peer{ID: id, Addr: unmapped(addr)}) })
+	n.turn(func(time.Time) { n.endSession(session.Peer{ID: id, Addr: unmapped(addr)}, "ended") })
 }
 
 // Ban bans a node or an address range. Of two bans of the same subject the longer one holds.
@@ -418,7 +425,7 @@ func (n *Node) Ban(b Ban) error {
 func (n *Node) Unban(b Ban) (was bool) {
 	n.turn(func(now time.Time) {
 		if was = n.bans.remove(b); was {
-			n.events.publish(Event{Type: Unbanned, ID: b.ID})
+			n.events.publish(Event{Type: Unbanned, ID: b.ID, Prefix: b.Prefix.Masked()})
 		}
 		if was || !n.store.stats.Loaded { // the store may remember one
 			n.store.unban(now, b)
@@ -443,8 +450,11 @@ type EndpointInfo struct {
 	Published netip.AddrPort // in the record; invalid: none
 	Pinned    bool           // votes do not change it
 	Reachable string         // reachable, unreachable or unknown
-	Votes     endpoint.Tally
+	Votes     Tally
 }
+
+// Tally is how the votes of peers about our endpoint stand.
+type Tally = endpoint.Tally
 
 // Endpoints tells what the record names, whether strangers reach us there, and how peers see us.
 func (n *Node) Endpoints() (all []EndpointInfo) {

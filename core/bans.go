@@ -169,42 +169,57 @@ func (n *Node) ban(now time.Time, b Ban) {
 	if !changed {
 		return
 	}
-	hit := func(id enode.ID, addr netip.Addr) bool {
+	n.expel(now, func(id enode.ID, addr netip.Addr) bool {
 		if b.Prefix.IsValid() {
 			return b.Prefix.Contains(addr)
 		}
 		return id == b.ID
+	})
+	if !b.Prefix.IsValid() {
+		n.table.Remove(b.ID) // a replacement
 	}
+	n.log.Info("banned", "node", banSubject(b), "reason", b.Reason, "until", b.Until)
+	n.events.publish(Event{Type: Banned, ID: b.ID, Prefix: b.Prefix, Detail: b.Reason})
+	n.store.ban(now, b)
+}
+
+// expel takes whom hit names out of the table, and ends the sessions with them and the calls to them. hit is asked about
+// addresses without a zone: no range contains one with a zone.
+func (n *Node) expel(now time.Time, hit func(id enode.ID, addr netip.Addr) bool) {
+	concerns := func(id enode.ID, at netip.AddrPort) bool { return hit(id, at.Addr().WithZone("")) }
 	var ids []enode.ID
 	for e := range n.table.All() {
-		if hit(e.ID(), e.Addr.Addr()) {
+		if concerns(e.ID(), e.Addr) {
 			ids = append(ids, e.ID())
 		}
 	}
 	for _, id := range ids {
 		n.removeNode(now, id)
 	}
-	if !b.Prefix.IsValid() {
-		n.table.Remove(b.ID) // a replacement
-	}
 	var ended []session.Peer
 	n.sessions.Sessions(func(s *session.Session) bool {
-		if hit(s.Peer.ID, s.Peer.Addr.Addr()) {
+		if concerns(s.Peer.ID, s.Peer.Addr) {
 			ended = append(ended, s.Peer)
 		}
 		return true
 	})
 	for _, p := range ended {
-		n.sessions.End(p)
+		n.endSession(p, "banned")
 	}
 	for _, c := range n.calls {
-		if hit(c.peer.ID, c.peer.Addr.Addr()) {
+		if concerns(c.peer.ID, c.peer.Addr) {
 			n.putOff(func(now time.Time) { n.end(now, c, reply{err: ErrBanned}) })
 		}
 	}
-	n.log.Info("banned", "node", banSubject(b), "reason", b.Reason, "until", b.Until)
-	n.events.publish(Event{Type: Banned, ID: b.ID, Detail: b.Reason})
-	n.store.ban(now, b)
+}
+
+// endSession ends a session, if there is one, for a reason that is told.
+func (n *Node) endSession(p session.Peer, why string) {
+	up := n.sessions.Session(p) != nil
+	n.sessions.End(p)
+	if up {
+		n.events.publish(Event{Type: SessionDown, ID: p.ID, Addr: p.Addr, Detail: why})
+	}
 }
 
 // bannedNode tells whether a node is kept out: by its id, or by a range that one of its endpoints is in.

@@ -53,7 +53,7 @@ func (n *Node) targetOf(now time.Time, node *enode.Node) (target, error) {
 	return target{node.ID(), addr, node}, nil
 }
 
-// begin checks whether a call to a target may start.
+// admit checks whether a call to a target may start.
 func (n *Node) admit(now time.Time, to target) error {
 	switch {
 	case to.id == n.self:
@@ -62,7 +62,7 @@ func (n *Node) admit(now time.Time, to target) error {
 		return ErrBanned
 	case !to.addr.IsValid() || to.addr.Port() == 0 || n.linkTo(to.addr.Addr()) == nil:
 		return ErrNoAddress
-	case len(n.calls) >= maxCalls:
+	case len(n.calls)+n.talk.unanswered >= maxCalls:
 		return ErrBusy
 	}
 	return nil

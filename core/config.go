@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,7 +21,8 @@ import (
 // PacketConn is a UDP socket as the node uses it. *net.UDPConn is one.
 type PacketConn = udp.PacketConn
 
-// Rate is a token bucket: so many a second, and so many at once. A zero PerSecond means no limit.
+// Rate is a token bucket: PerSecond tokens a second, and up to Burst at once; a Burst below one counts as one. Zero and
+// negative rates have the meaning that [Limits] gives them.
 type Rate = limit.Rate
 
 // Config says what node to run. PrivateKey and one of Listen and Conns are required; the zero value of everything else
@@ -31,7 +33,7 @@ type Config struct {
 	// Listen are the addresses to open sockets on, at most one per address family. Port 0 takes a free port.
 	// A specific address goes into the local record.
 	Listen []netip.AddrPort
-	// Conns are open sockets to use in place of Listen. The node closes them.
+	// Conns are open sockets to use in place of Listen, at most one per address family. The node closes them.
 	Conns []PacketConn
 	// ProtocolID marks the packets of a network; zero is "discv5".
 	ProtocolID codec.ProtocolID
@@ -75,7 +77,7 @@ type Config struct {
 	BanInvalid time.Duration
 	// NoRefresh leaves the table alone: no lookups of our own, no liveness checks. For one-shot clients.
 	NoRefresh bool
-	// Workers run handshakes; one per core.
+	// Workers run handshakes; one per core, at most 1024.
 	Workers int
 	// VoteThreshold is how many peers must agree on our address; 10, at least 2.
 	VoteThreshold int
@@ -85,7 +87,7 @@ type Config struct {
 }
 
 // Limits are the inbound limits. A source is an IPv4 address or an IPv6 /64; loopback and LAN sources are exempt. A zero
-// Rate takes the default, a negative PerSecond switches a limit off.
+// PerSecond takes the default, whatever Burst is; a negative one switches a limit off.
 type Limits struct {
 	// Source bounds, per source, what costs work before a session exists; 50/s, burst 200.
 	Source Rate
@@ -99,7 +101,9 @@ type Limits struct {
 
 // TalkLimits bound the TALK requests being served by handlers. What exceeds them is answered empty.
 type TalkLimits struct {
-	// InFlight bounds all requests; 1024.
+	// InFlight bounds all requests that wait for their answer; 1024. Three quarters of them may be of one protocol, and as
+	// many handlers of one protocol may run, those included whose deadline has passed: a protocol that hangs leaves the others
+	// their places.
 	InFlight int
 	// PerPeer bounds those of one peer; 128.
 	PerPeer int
@@ -113,16 +117,25 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
+func defaultRate(r *Rate, perSecond float64, burst int) {
+	if r.PerSecond == 0 {
+		*r = Rate{PerSecond: perSecond, Burst: burst}
+	}
+}
+
+// maxWorkers bounds the crypto workers.
+const maxWorkers = 1024
+
 func (c *Config) setDefaults() {
 	orDefault(&c.ProtocolID, codec.DefaultProtocolID)
 	orDefault(&c.ResponseTimeout, 4*time.Second)
 	orDefault(&c.ChallengeTimeout, 2*time.Second)
 	orDefault(&c.PingBack, time.Second)
 	orDefault(&c.Sessions, 4096)
-	orDefault(&c.Limits.Source, Rate{PerSecond: 50, Burst: 200})
-	orDefault(&c.Limits.Challenges, Rate{PerSecond: 20_000, Burst: 20_000})
-	orDefault(&c.Limits.Handshakes, Rate{PerSecond: 2_000, Burst: 2_000})
-	orDefault(&c.Limits.Session, Rate{PerSecond: 5_000, Burst: 5_000})
+	defaultRate(&c.Limits.Source, 50, 200)
+	defaultRate(&c.Limits.Challenges, 20_000, 20_000)
+	defaultRate(&c.Limits.Handshakes, 2_000, 2_000)
+	defaultRate(&c.Limits.Session, 5_000, 5_000)
 	orDefault(&c.Talk.InFlight, 1024)
 	orDefault(&c.Talk.PerPeer, 128)
 	orDefault(&c.Talk.Deadline, 300*time.Millisecond)
@@ -159,6 +172,19 @@ func (c *Config) Validate() error {
 		}
 	}
 	onePerFamily("listen", c.Listen)
+	var conns []netip.AddrPort
+	for i, pc := range c.Conns {
+		if pc == nil {
+			bad("open socket %d is nil", i+1)
+			continue
+		}
+		if at := udp.LocalAddr(pc); at.IsValid() {
+			conns = append(conns, at)
+		} else {
+			bad("open socket %d has no UDP address", i+1)
+		}
+	}
+	onePerFamily("open socket", conns)
 	onePerFamily("advertised", c.Advertise)
 	for _, a := range c.Advertise {
 		if a.Addr().IsValid() && (a.Addr().IsUnspecified() || a.Addr().IsMulticast()) {
@@ -178,7 +204,22 @@ func (c *Config) Validate() error {
 	positive("Talk.PerPeer", int64(c.Talk.PerPeer))
 	positive("Talk.Deadline", int64(c.Talk.Deadline))
 	positive("Workers", int64(c.Workers))
+	if c.Workers > maxWorkers {
+		bad("Workers is %d, and %d is the most", c.Workers, maxWorkers)
+	}
+	rate := func(what string, r Rate) {
+		if math.IsNaN(r.PerSecond) || math.IsInf(r.PerSecond, 0) {
+			bad("Limits.%s is not a finite number a second", what)
+		}
+	}
+	rate("Source", c.Limits.Source)
+	rate("Challenges", c.Limits.Challenges)
+	rate("Handshakes", c.Limits.Handshakes)
+	rate("Session", c.Limits.Session)
 	positive("VoteThreshold", int64(c.VoteThreshold))
+	if c.VoteThreshold == 1 {
+		bad("VoteThreshold is 1, and 2 is the least")
+	}
 	if c.Sessions > 0 && c.Sessions < 4 {
 		bad("Sessions is %d, and 4 is the least", c.Sessions)
 	}

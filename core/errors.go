@@ -18,6 +18,8 @@ var (
 	ErrNoAddress = errors.New("core: node has no usable UDP endpoint")
 	// ErrNoRecord says that a session would need a handshake, and that needs the peer's record.
 	ErrNoRecord = session.ErrNoRecord
+	// ErrNoSession says that a message goes only over a session that is up, and that there is none with the node.
+	ErrNoSession = errors.New("core: no session with this node")
 	// ErrTooLarge says that a message would not fit into a packet, see [codec.MaxTalkRequest].
 	ErrTooLarge = session.ErrTooLarge
 	// ErrBusy says that too many requests wait, for one node's handshake or in total.

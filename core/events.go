@@ -19,11 +19,11 @@ const (
 	NodeUpdated                              // a newer record of a node in the table
 	NodeRemoved                              // left the table
 	SessionUp                                // a session works, whoever opened it
-	SessionDown                              // a session was pushed out by others
+	SessionDown                              // Detail is "banned" or "ended", empty if others pushed the session out
 	RecordChanged                            // the local record
 	EndpointChanged                          // peers agree on another address of ours
 	ReachabilityChanged                      // Detail is the new state
-	Banned                                   // Detail is the reason
+	Banned                                   // ID or Prefix; Detail is the reason
 	Unbanned
 	StoreChanged // Detail is "ok" or "degraded"
 )
@@ -49,6 +49,7 @@ type Event struct {
 	Time   time.Time
 	ID     enode.ID
 	Addr   netip.AddrPort
+	Prefix netip.Prefix // of a ban of an address range
 	Node   *enode.Node
 	Detail string
 	Lost   uint64 // events that the subscriber was too slow for, right before this one

@@ -233,8 +233,8 @@ func (j *judged) await(decided func() bool, done func()) bool {
 }
 
 // deliver returns the nodes that may be handed out, in the same order and each with its newest record. It waits for verdicts
-// to come, as long as the filters have.
-func (n *Node) deliver(ctx context.Context, nodes []*enode.Node) []*enode.Node {
+// to come, as long as the filters have. When ctx ends first, nodes without a verdict are left out. The error is ErrClosed.
+func (n *Node) deliver(ctx context.Context, nodes []*enode.Node) ([]*enode.Node, error) {
 	about := make([]*judged, len(nodes))
 	complete := make(chan struct{})
 	filtered := false
@@ -260,9 +260,9 @@ func (n *Node) deliver(ctx context.Context, nodes []*enode.Node) []*enode.Node {
 	})
 	switch {
 	case !open:
-		return nil
+		return nil, ErrClosed
 	case !filtered:
-		return nodes
+		return nodes, nil
 	}
 	select {
 	case <-complete:
@@ -270,12 +270,15 @@ func (n *Node) deliver(ctx context.Context, nodes []*enode.Node) []*enode.Node {
 	case <-n.done:
 	}
 	var kept []*enode.Node
-	n.turn(func(time.Time) {
+	open = n.turn(func(time.Time) {
 		for _, j := range about {
 			if pass, _ := n.filters.pass(StageDeliver, j); pass {
 				kept = append(kept, j.node)
 			}
 		}
 	})
-	return kept
+	if !open {
+		return nil, ErrClosed
+	}
+	return kept, nil
 }

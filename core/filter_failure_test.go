@@ -187,7 +187,7 @@ func TestFilterCloseDoesNotWaitForTheHung(t *testing.T) {
 		}
 		pass(5 * time.Second)
 		delivered := background(func(ctx context.Context) ([]*enode.Node, error) {
-			return n.deliver(ctx, []*enode.Node{unsigned(3, 1)}), nil
+			return n.deliver(ctx, []*enode.Node{unsigned(3, 1)})
 		})
 		settle()
 		start := time.Now()

@@ -80,8 +80,10 @@ type Explanation struct {
 	Err     error // why there is no verdict of the filter: it failed or was late, and OnError decided; or ctx ended
 }
 
-// Explain asks every filter about a node, anew, and returns what they say stage by stage in the order of the filters. It
-// waits no longer than the filters have. Nothing is counted, and nothing changes in the table.
+// Explain asks every filter about a node, anew, and returns what they say, stage by stage in the order of the filters. It
+// waits until all have spoken or OnError has decided in their place, at most as long as the slowest Deadline, or until
+// ctx ends. Nothing changes in the table and no decision is counted; that the filter was called, and failed, is. A closed
+// node returns nil.
 func (n *Node) Explain(ctx context.Context, node *enode.Node) (all []Explanation) {
 	var j *judged
 	complete := make(chan struct{})

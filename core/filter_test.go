@@ -137,6 +137,12 @@ func (s *sim) add(n *Node, nodes ...*enode.Node) {
 	}
 }
 
+// delivered is what a running node may hand out of some nodes.
+func delivered(n *Node, ctx context.Context, nodes []*enode.Node) []*enode.Node {
+	kept, _ := n.deliver(ctx, nodes)
+	return kept
+}
+
 func (s *sim) wantInTable(n *Node, node *enode.Node, seq uint64) {
 	s.t.Helper()
 	if got := n.Node(node.ID()); got == nil || got.Seq() != seq {
@@ -259,19 +265,19 @@ func TestFilterDeliverWaitsForVerdicts(t *testing.T) {
 		n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: f, Stages: []Stage{StageDeliver}}))
 		nodes := []*enode.Node{unsigned(1, 2), unsigned(2, 3), unsigned(3, 4)}
 		start := time.Now()
-		got := n.deliver(t.Context(), nodes)
+		got := delivered(n, t.Context(), nodes)
 		if took := time.Since(start); took != 200*time.Millisecond || !slices.Equal(got, []*enode.Node{nodes[0], nodes[2]}) {
 			t.Errorf("delivered %v after %v", got, took)
 		}
 		f.change(func() { f.before = deaf(time.Hour) })
 		start = time.Now()
-		got = n.deliver(t.Context(), []*enode.Node{unsigned(4, 3)})
+		got = delivered(n, t.Context(), []*enode.Node{unsigned(4, 3)})
 		if took := time.Since(start); took != 300*time.Millisecond || len(got) != 1 {
 			t.Errorf("delivered %v after %v, want what OnError says after the deadline", got, took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if got = n.deliver(ctx, []*enode.Node{nodes[0], unsigned(5, 2)}); len(got) != 1 || got[0] != nodes[0] {
+		if got = delivered(n, ctx, []*enode.Node{nodes[0], unsigned(5, 2)}); len(got) != 1 || got[0] != nodes[0] {
 			t.Errorf("delivered %v when the caller had enough, want what was decided", got)
 		}
 		f.change(func() { f.before = nil })
@@ -319,12 +325,12 @@ func TestFilterVerdictEndsForNodesThatAreNotInTheTable(t *testing.T) {
 		r := &rules{verdict: always(Verdict{Decision: Accept, TTL: time.Minute}), before: slow(50 * time.Millisecond)}
 		n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: r, Stages: []Stage{StageDeliver}}))
 		node := unsigned(1, 1)
-		if got := n.deliver(t.Context(), []*enode.Node{node}); len(got) != 1 {
+		if got := delivered(n, t.Context(), []*enode.Node{node}); len(got) != 1 {
 			t.Errorf("delivered %v", got)
 		}
 		r.change(func() { r.verdict = always(Verdict{Decision: Reject}) })
 		pass(time.Hour)
-		if got := n.deliver(t.Context(), []*enode.Node{node}); len(got) != 0 || r.times(StageDeliver, node) != 2 {
+		if got := delivered(n, t.Context(), []*enode.Node{node}); len(got) != 0 || r.times(StageDeliver, node) != 2 {
 			t.Errorf("delivered %v by a verdict that ended an hour ago", got)
 		}
 	})
@@ -351,7 +357,7 @@ func TestFilterJudgesTheNewestRecord(t *testing.T) {
 				t.Error("an old record is served by the verdict on the newest")
 			}
 		})
-		if got := n.deliver(t.Context(), []*enode.Node{unsigned(1, 3)}); len(got) != 1 || got[0].Seq() != 4 {
+		if got := delivered(n, t.Context(), []*enode.Node{unsigned(1, 3)}); len(got) != 1 || got[0].Seq() != 4 {
 			t.Errorf("delivered %v, want the newest record", got)
 		}
 	})
@@ -397,10 +403,10 @@ func TestFilterTwoRecordsWithOneSeq(t *testing.T) {
 		}}
 		n := s.node(quiet, filtered(everywhere("f", r)))
 		good, bad := signed("good"), signed("bad")
-		if got := n.deliver(t.Context(), []*enode.Node{good, signed("good")}); len(got) != 2 {
+		if got := delivered(n, t.Context(), []*enode.Node{good, signed("good")}); len(got) != 2 {
 			t.Errorf("delivered %v", got)
 		}
-		if got := n.deliver(t.Context(), []*enode.Node{bad}); len(got) != 0 {
+		if got := delivered(n, t.Context(), []*enode.Node{bad}); len(got) != 0 {
 			t.Errorf("delivered %v by the verdict on another record", got)
 		}
 	})
@@ -415,7 +421,7 @@ func TestFilterDryRun(t *testing.T) {
 		s.add(n, node)
 		s.wantInTable(n, node, 1)
 		start := time.Now()
-		if got := n.deliver(t.Context(), []*enode.Node{node}); len(got) != 1 || time.Since(start) != 0 {
+		if got := delivered(n, t.Context(), []*enode.Node{node}); len(got) != 1 || time.Since(start) != 0 {
 			t.Errorf("delivered %v after %v", got, time.Since(start))
 		}
 		pass(time.Second)

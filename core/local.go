@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -27,6 +28,23 @@ var (
 	ErrRecordNotSaved = record.ErrNotSaved
 )
 
+// Operator owns the fields that the operator set, with Config.Fields or [Node.SetEntries].
+const Operator = record.Operator
+
+// What the local record's methods tell.
+type (
+	// FieldOwnedError is an ErrFieldOwned that names the field and both owners.
+	FieldOwnedError = record.FieldOwnedError
+	// RecordTooLargeError is an ErrRecordTooLarge that names the bytes and who takes them.
+	RecordTooLargeError = record.TooLargeError
+	// RecordUsage is what the fields of the local record take of its 300 bytes.
+	RecordUsage = record.Usage
+	// RecordField is one field of a RecordUsage.
+	RecordField = record.Field
+	// RecordShare is how many bytes the fields of one owner take.
+	RecordShare = record.OwnerSize
+)
+
 // saveAgain is the pause between attempts to save a record that could not be saved.
 const saveAgain = 30 * time.Second
 
@@ -34,7 +52,7 @@ const saveAgain = 30 * time.Second
 const countPause = time.Second
 
 // localRecord keeps the local record. Changes are signed, saved and published on a goroutine of their own, one after the
-// other; everybody may read what is published.
+// other; everybody may read what is published. A disk that hangs holds up that goroutine and nothing else.
 type localRecord struct {
 	n         *Node
 	record    *record.Local // owned by keep
@@ -44,7 +62,8 @@ type localRecord struct {
 	// owned by the turn
 	pinned    [2]bool             // by family: votes do not change it
 	counted   [2]time.Time        // by family: when the votes were last counted
-	counting  [2]bool             // by family: a count is due
+	counting  [2]bool             // by family: a count is due, or what it came to is being saved
+	unsaved   [2]bool             // by family: what the last count came to could not be saved
 	reachable [2]endpoint.State   // by family: as last told by an event
 	warned    map[netip.Addr]bool // addresses that votes brought and that were not taken, to warn once
 }
@@ -57,10 +76,16 @@ type publishedRecord struct {
 	failed    error
 }
 
+// recordChange is what the keeper of the record is asked to do.
 type recordChange struct {
 	changes []record.Change
-	done    chan<- error // nil if nobody waits
+	valid   func() bool                    // in a turn, right before: whether it still makes sense; nil: it does
+	after   func(now time.Time, err error) // in a turn, right after; nil: nothing
+	done    chan<- error                   // then; nil: nobody waits
 }
+
+// errObsolete says that a change made no sense any more when its turn came.
+var errObsolete = errors.New("core: change is obsolete")
 
 func openLocalRecord(now time.Time, n *Node) (*localRecord, error) {
 	l := &localRecord{n: n, changes: make(chan recordChange, 16), warned: make(map[netip.Addr]bool)}
@@ -133,12 +158,7 @@ func (l *localRecord) keep() {
 	for {
 		select {
 		case c := <-l.changes:
-			err := l.update(c.changes)
-			if c.done != nil {
-				c.done <- err
-			} else if err != nil {
-				l.n.log.Warn("record not changed", "err", err)
-			}
+			l.carryOut(c)
 		case <-again.C:
 			if l.record.Degraded() != nil {
 				_ = l.update(nil) // Degraded tells
@@ -146,6 +166,23 @@ func (l *localRecord) keep() {
 		case <-l.n.done:
 			return
 		}
+	}
+}
+
+func (l *localRecord) carryOut(c recordChange) {
+	err := errObsolete
+	valid := true
+	if c.valid != nil {
+		l.n.turn(func(time.Time) { valid = c.valid() })
+	}
+	if valid {
+		err = l.update(c.changes)
+	}
+	if c.after != nil {
+		l.n.turn(func(now time.Time) { c.after(now, err) })
+	}
+	if c.done != nil {
+		c.done <- err
 	}
 }
 
@@ -163,10 +200,11 @@ func (l *localRecord) update(changes []record.Change) error {
 }
 
 // change carries out a change and waits for it.
-func (l *localRecord) change(ctx context.Context, changes ...record.Change) error {
+func (l *localRecord) change(ctx context.Context, c recordChange) error {
 	done := make(chan error, 1)
+	c.done = done
 	select {
-	case l.changes <- recordChange{changes, done}:
+	case l.changes <- c:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-l.n.done:
@@ -237,12 +275,35 @@ func (n *Node) countVotes(now time.Time, family endpoint.Family) {
 		}
 		return
 	}
+	n.local.counting[family] = true
+	again := func(now time.Time) { n.countVotes(now, family) }
 	select {
-	case n.local.changes <- recordChange{changes: []record.Change{record.SetEndpoint(family, at)}}:
-		n.stats.AutoUpdates++
-		n.log.Info("peers agree on our address", "addr", at, "count", votes)
-		n.events.publish(Event{Type: EndpointChanged, ID: n.self, Addr: at})
-	default: // the next vote comes back to it
+	case n.local.changes <- recordChange{
+		changes: []record.Change{record.SetEndpoint(family, at)},
+		valid:   func() bool { return !n.local.pinned[family] },
+		after: func(now time.Time, err error) {
+			if err != nil {
+				n.voteNotSaved(family, at, err)
+				n.after(now, saveAgain, again)
+				return
+			}
+			n.local.unsaved[family] = false
+			n.after(now, countPause, again) // with the votes that came meanwhile
+			n.stats.AutoUpdates++
+			n.log.Info("peers agree on our address", "addr", at, "count", votes)
+			n.events.publish(Event{Type: EndpointChanged, ID: n.self, Addr: at})
+		},
+	}:
+	default:
+		n.after(now, saveAgain, again)
+	}
+}
+
+// voteNotSaved tells, once until it works again, that the record cannot name what peers agree on.
+func (n *Node) voteNotSaved(family endpoint.Family, at netip.AddrPort, err error) {
+	if !n.local.unsaved[family] && !errors.Is(err, errObsolete) {
+		n.local.unsaved[family] = true
+		n.log.Warn("peers agree on our address, but the record cannot be changed", "addr", at, "err", err)
 	}
 }
 
@@ -268,7 +329,7 @@ func (n *Node) Self() *enode.Node { return n.local.node() }
 // encodes. The change is saved before it is published; on any error nothing has changed. Errors: ErrFieldOwned,
 // ErrFieldReserved, ErrRecordTooLarge, ErrRecordNotSaved.
 func (n *Node) SetFields(ctx context.Context, owner string, set map[string]any, remove ...string) error {
-	return n.local.change(ctx, record.Change{Owner: owner, Set: set, Remove: remove})
+	return n.local.change(ctx, recordChange{changes: []record.Change{{Owner: owner, Set: set, Remove: remove}}})
 }
 
 // SetEntries is SetFields for typed entries of the operator.
@@ -282,11 +343,12 @@ func (n *Node) SetEntries(ctx context.Context, entries ...enr.Entry) error {
 
 // RemoveFields removes every pair of an owner.
 func (n *Node) RemoveFields(ctx context.Context, owner string) error {
-	return n.local.change(ctx, record.RemoveOwner(owner))
+	return n.local.change(ctx, recordChange{changes: []record.Change{record.RemoveOwner(owner)}})
 }
 
 // SetAdvertised pins the endpoint that the record names for the family of at, as a port mapping found it. Port 0 means
-// the port of the socket.
+// the port of the socket. After an error nothing is pinned that was not before. Errors: ErrNoAddress for an address of no
+// family, ErrRecordNotSaved, ErrRecordTooLarge, and the record's refusal of an address that nobody can send to.
 func (n *Node) SetAdvertised(ctx context.Context, at netip.AddrPort) error {
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	family, ok := endpoint.FamilyOf(at.Addr())
@@ -298,10 +360,14 @@ func (n *Node) SetAdvertised(ctx context.Context, at netip.AddrPort) error {
 			at = netip.AddrPortFrom(at.Addr(), link.local.Port())
 		}
 	}
-	if !n.turn(func(time.Time) { n.local.pinned[family] = true }) {
-		return ErrClosed
-	}
-	return n.local.change(ctx, record.SetEndpoint(family, at))
+	return n.local.change(ctx, recordChange{
+		changes: []record.Change{record.SetEndpoint(family, at)},
+		after: func(_ time.Time, err error) {
+			if err == nil {
+				n.local.pinned[family] = true
+			}
+		},
+	})
 }
 
 // Unpin lets votes change the endpoint again that is pinned for the family of addr. Until they do, the record keeps it.
@@ -312,7 +378,7 @@ func (n *Node) Unpin(addr netip.Addr) {
 }
 
 // RecordUsage tells which owner has which field of the local record and how many bytes are left.
-func (n *Node) RecordUsage() record.Usage { return n.local.published.Load().usage }
+func (n *Node) RecordUsage() RecordUsage { return n.local.published.Load().usage }
 
 // RecordError is why the newest record could not be saved, nil when all is well.
 func (n *Node) RecordError() error { return n.local.published.Load().failed }

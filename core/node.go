@@ -83,10 +83,11 @@ type link struct {
 	local netip.AddrPort
 }
 
-// Listen opens the sockets and starts the node.
+// Listen opens the sockets and starts the node. Config.Conns are the node's from then on: Close closes them, and so does
+// Listen when it returns an error.
 func Listen(cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, closeConns(cfg.Conns))
 	}
 	cfg.setDefaults()
 	n := &Node{
@@ -177,7 +178,7 @@ func (n *Node) start() {
 		n.running.Go(n.work)
 	}
 	n.running.Go(n.clock)
-	n.running.Go(n.local.keep)
+	n.host("record file", n.local.keep)
 	n.filters.run()
 	n.store.run()
 	n.turn(n.begin)
@@ -212,6 +213,17 @@ func (n *Node) Close() error {
 	n.dismiss()
 	n.events.close()
 	return err
+}
+
+// closeConns closes sockets that never became links.
+func closeConns(conns []PacketConn) error {
+	var errs []error
+	for _, c := range conns {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (n *Node) closeLinks() error {

@@ -128,7 +128,7 @@ func (n *Node) unbanned(now time.Time, nodes []*enode.Node) []*enode.Node {
 	return slices.DeleteFunc(nodes, func(node *enode.Node) bool { return n.bannedNode(now, node) })
 }
 
-// runQuery runs a lookup for a caller; read takes what it wants of it, in a turn.
+// runQuery runs a lookup for a caller; read takes what it wants of it, in a turn, at its end or when ctx ends.
 func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig, read func(*table.Lookup)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -159,6 +159,11 @@ func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig, read func(*
 		case <-q.judge.asked():
 			q.judge.answer(n)
 		case <-ctx.Done():
+			n.turn(func(time.Time) {
+				if q.done != nil && q.lookup != nil {
+					read(q.lookup)
+				}
+			})
 			return ctx.Err()
 		case <-n.done:
 			return ErrClosed

@@ -58,19 +58,26 @@ type Stats struct {
 	TalkShed     uint64 // requests beyond TalkLimits
 	TalkTimeouts uint64 // requests that their handler did not answer in time
 	TalkLate     uint64 // responses of handlers after the deadline
+	TalkFailed   uint64 // requests whose handler failed, panicked or wanted to say too much
 
 	NodesAdded, NodesRemoved uint64
 	Lookups                  uint64
 	AutoUpdates              uint64 // of the local record, by votes
 	FilterRejected           uint64 // rejections that had an effect, see FilterStats
 
-	Sessions      session.Stats
+	Sessions      SessionStats
 	TableNodes    int       // gauge
 	TableVerified int       // gauge
 	Calls         int       // gauge: requests of ours under way
 	Bans          int       // gauge
 	Drained       time.Time // when a socket was last read from
 }
+
+// SessionStats counts what sessions and handshakes did. Drops is indexed by SessionDrop.
+type SessionStats = session.Stats
+
+// SessionDrop says why a packet led to nothing; its String is the name in metrics.
+type SessionDrop = session.Drop
 
 func (s *Stats) observe(kind codec.MessageType, d time.Duration) { s.Latencies[kind].observe(d) }
 
@@ -80,7 +87,7 @@ func (n *Node) Stats() (s Stats) {
 		s = n.stats
 		s.Sessions = n.sessions.Stats()
 		s.TableNodes, s.TableVerified = n.table.Len(), n.table.Verified()
-		s.Calls = len(n.calls)
+		s.Calls = len(n.calls) + n.talk.unanswered
 		s.Bans = len(n.bans.ids) + len(n.bans.prefixes)
 	})
 	s.Drained = time.Unix(0, n.drained.Load())

@@ -68,26 +68,8 @@ func (s *storeWriter) restoreBans(now time.Time, page []Entry) {
 			s.n.bans.add(now, b)
 		}
 	}
-	s.n.evictBanned(now)
-}
-
-// evictBanned takes out of the table who is banned, and ends the calls to them.
-func (n *Node) evictBanned(now time.Time) {
-	banned := func(id enode.ID, addr netip.Addr) bool { return n.bans.id(now, id) || n.bans.address(now, addr) }
-	var ids []enode.ID
-	for e := range n.table.All() {
-		if banned(e.ID(), e.Addr.Addr()) {
-			ids = append(ids, e.ID())
-		}
-	}
-	for _, id := range ids {
-		n.removeNode(now, id)
-	}
-	for _, c := range n.calls {
-		if banned(c.peer.ID, c.peer.Addr.Addr()) {
-			n.putOff(func(now time.Time) { n.end(now, c, reply{err: ErrBanned}) })
-		}
-	}
+	n := s.n
+	n.expel(now, func(id enode.ID, addr netip.Addr) bool { return n.bans.id(now, id) || n.bans.address(now, addr) })
 }
 
 // loadNodes offers nodes that the store remembers to the table, which checks them before it hands them on: all of them, or

@@ -49,9 +49,10 @@ type UnknownMessage struct {
 
 // talkState is owned by the turn.
 type talkState struct {
-	handlers map[string]TalkHandler
-	inFlight int
-	perPeer  map[session.Peer]int
+	handlers   map[string]TalkHandler
+	inFlight   int
+	perPeer    map[session.Peer]int
+	unanswered int // requests under way whose response nobody waits for
 }
 
 func newTalkState() talkState {

@@ -136,7 +136,7 @@ func (l *Local) ID() enode.ID { return enode.PubkeyToIDV4(&l.key.PublicKey) }
 
 // Update carries out changes in their order as one batch and returns the published record, and whether it is a new
 // one. After an error nothing is different: not one of the changes is in force, and the record returned is the old one.
-// Without changes it tries again to save what could not be saved. Errors are *FieldOwnedError, *TooLargeError,
+// While degraded it writes even if there is nothing new, so that Degraded tells how the file is now. Errors are *FieldOwnedError, *TooLargeError,
 // ErrReserved, ErrBadOwner, ErrBadValue, ErrSeqExhausted and ErrNotSaved.
 func (l *Local) Update(changes ...Change) (n *enode.Node, changed bool, err error) {
 	fields, err := l.with(changes)
@@ -180,10 +180,9 @@ func (l *Local) publish(fields map[string]field) (n *enode.Node, changed bool, e
 			return nil, false, err
 		}
 		changed = true
-	} else if l.saved {
-		l.failed = nil
+	} else if l.saved && l.failed == nil {
 		return n, false, nil
-	}
+	} // a file that failed counts as well again only when a write has worked
 	if err := l.save(n); err != nil {
 		return n, false, err
 	}

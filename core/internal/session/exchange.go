@@ -16,11 +16,12 @@ const MaxQueue = 8
 // still hold.
 const maxLingering = 4096
 
-// Errors of [Machine.Send], and of a request that fails later (Result.Failed).
+// Errors of [Machine.Send], and of a request that fails later (Result.Failed). They are package core's own, and speak as
+// such.
 var (
-	ErrBusy     = errors.New("session: too many requests wait for a handshake with this node")
-	ErrNoRecord = errors.New("session: no record of this node, which a handshake with it needs")
-	ErrTooLarge = errors.New("session: message does not fit into a packet")
+	ErrBusy     = errors.New("core: too many requests wait")
+	ErrNoRecord = errors.New("core: no record of this node, which a handshake with it needs")
+	ErrTooLarge = errors.New("core: message does not fit into a packet")
 )
 
 // Request is an outgoing request, from [Machine.Send] until [Machine.Forget].

@@ -57,8 +57,11 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 
 // LocalAddr is the address that the socket is bound to, with a 4-in-6 address unmapped. It is the zero
 // AddrPort when the PacketConn does not tell one as *net.UDPAddr.
-func (c *Conn) LocalAddr() netip.AddrPort {
-	if a, ok := c.pc.LocalAddr().(*net.UDPAddr); ok && a != nil {
+func (c *Conn) LocalAddr() netip.AddrPort { return LocalAddr(c.pc) }
+
+// LocalAddr is what Conn.LocalAddr is of a Conn for pc.
+func LocalAddr(pc PacketConn) netip.AddrPort {
+	if a, ok := pc.LocalAddr().(*net.UDPAddr); ok && a != nil {
 		return unmap(a.AddrPort())
 	}
 	return netip.AddrPort{}
