@@ -87,38 +87,6 @@ func (n *Node) TalkTo(ctx context.Context, id enode.ID, addr netip.AddrPort, pro
 	return r.payload, err
 }
 
-// TalkSend sends a TALKREQ and waits for nothing; a response is ignored, and silence is not held against the node. The error
-// tells only whether the request left, or waits for a handshake.
-func (n *Node) TalkSend(id enode.ID, addr netip.AddrPort, protocol string, payload []byte) error {
-	if err := checkTalk(protocol, payload); err != nil {
-		return err
-	}
-	result := error(nil)
-	open := n.turn(func(now time.Time) {
-		to := target{id: id, addr: unmapped(addr)}
-		if result = n.admit(now, to); result != nil {
-			return
-		}
-		peer := session.Peer{ID: to.id, Addr: to.addr}
-		message := codec.TalkReq{RequestID: n.requestID(), Protocol: []byte(protocol), Payload: payload}.Append(nil)
-		if n.sessions.Respond(now, peer, message) {
-			n.stats.MessagesSent[codec.TalkReqType]++
-			return
-		}
-		request, err := n.sessions.Send(now, peer, nil, message)
-		if err != nil {
-			result = err
-			return
-		}
-		n.stats.MessagesSent[codec.TalkReqType]++
-		n.after(now, n.cfg.ResponseTimeout, func(now time.Time) { n.sessions.Forget(now, request) })
-	})
-	if !open {
-		return ErrClosed
-	}
-	return result
-}
-
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 func checkTalk(protocol string, payload []byte) error {

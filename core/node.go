@@ -42,7 +42,9 @@ type Node struct {
 	closing context.Context // ends with done
 	cancel  context.CancelFunc
 	running sync.WaitGroup
-	drained atomic.Int64 // Unix nanoseconds of the last read that a socket finished
+	// handlers are the goroutines of TALK handlers. They start in turns.
+	handlers sync.WaitGroup
+	drained  atomic.Int64 // Unix nanoseconds of the last read that a socket finished
 
 	mu sync.Mutex // the turn: its holder owns everything below
 
@@ -63,7 +65,6 @@ type Node struct {
 	votes     *endpoint.Votes
 	reach     *endpoint.Reachability
 	talk      talkState
-	unknown   func(UnknownMessage)
 	filters   *filterChain
 	store     *storeWriter
 	guests    []guest
@@ -179,6 +180,7 @@ func (n *Node) start() {
 	}
 	n.running.Go(n.clock)
 	n.host("record file", n.local.keep)
+	n.host("talk callbacks", n.call)
 	n.filters.run()
 	n.store.run()
 	n.turn(n.begin)
@@ -187,8 +189,9 @@ func (n *Node) start() {
 	}
 }
 
-// Close stops the node and waits for its goroutines, about a second for filters and the store: one that hangs is
-// abandoned. Calls under way end with ErrClosed. Closing twice is harmless.
+// Close stops the node and waits for its goroutines. Calls under way end with ErrClosed, the contexts of handlers, filters
+// and the store end. Of those, of callbacks and of the disk, whatever hangs is abandoned after about a second. Closing
+// twice is harmless.
 func (n *Node) Close() error {
 	n.mu.Lock()
 	if n.closed {
@@ -207,6 +210,7 @@ func (n *Node) Close() error {
 	clear(n.calls)
 	n.runLater(now)
 	n.alarm.Stop()
+	n.host("talk handlers", n.handlers.Wait)
 	n.mu.Unlock()
 	err := n.closeLinks()
 	n.running.Wait()

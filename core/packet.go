@@ -135,7 +135,7 @@ func (n *Node) messageArrived(now time.Time, r session.Result) {
 	case codec.TalkReqType:
 		ok = n.handleTalkReq(now, r.Session, body)
 	default:
-		n.handleUnknown(r.Session, kind, body)
+		n.handleUnknown(now, r.Session, kind, body)
 	}
 	if !ok {
 		n.stats.InvalidMessages++

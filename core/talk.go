@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -18,13 +17,13 @@ type TalkRequest struct {
 	Addr     netip.AddrPort
 	Node     *enode.Node // the peer's record as the session knows it; nil if it never told
 	Protocol string      // exact bytes
-	Payload  []byte      // the handler's
+	Payload  []byte      // a TalkHandler may keep it; an AsyncTalkHandler has it only until StartTalk returns
 	Deadline time.Time   // the host answers empty then
 }
 
 // TalkHandler serves a TALK protocol. ServeTalk runs on a goroutine of its own, many at a time. It returns the payload of
-// the response, at most codec.MaxTalkResponse bytes; an error, a longer payload or the deadline of ctx makes the
-// response empty.
+// the response, at most codec.MaxTalkResponse bytes; an error, a panic, a longer payload or the deadline of ctx makes the
+// response empty. ctx also ends when the node is closed, and Close waits about a second for handlers.
 type TalkHandler interface {
 	ServeTalk(ctx context.Context, r TalkRequest) ([]byte, error)
 }
@@ -34,6 +33,91 @@ type TalkFunc func(ctx context.Context, r TalkRequest) ([]byte, error)
 
 // ServeTalk calls f.
 func (f TalkFunc) ServeTalk(ctx context.Context, r TalkRequest) ([]byte, error) { return f(ctx, r) }
+
+// AsyncTalkHandler serves a TALK protocol without a goroutine for each request: whoever gets the answers from elsewhere,
+// such as from another process, notes p and hands the response in later, with [PendingTalk.Answer] or, for several at a
+// time, with [Node.AnswerTalk].
+//
+// StartTalk is called in the middle of the node's work, by one goroutine at a time. It must not block and must not call the
+// node, nor answer p before it returns; what it keeps of r.Payload it copies. To answer at once, such as empty because too
+// much waits already, it returns that response and true; p is over then. A panic answers empty.
+//
+// The node sends an empty response at r.Deadline. It needs no answer to p then, and none after Close.
+type AsyncTalkHandler interface {
+	StartTalk(r TalkRequest, p *PendingTalk) (response []byte, done bool)
+}
+
+// PendingTalk is a TALK request that waits for its answer. The first answer in time counts; any other one is dropped and
+// counted as Stats.TalkLate.
+type PendingTalk struct {
+	// set before a handler sees it, then read-only
+	n        *Node
+	protocol *protocol
+	peer     session.Peer
+	id       codec.RequestID
+
+	// owned by the turn
+	late *timer
+	over bool // answered, or too late
+}
+
+// Answer sends the response, at most codec.MaxTalkResponse bytes; a longer one is sent empty. The payload is copied. It may be
+// called from any goroutine, at any time after StartTalk has returned.
+func (p *PendingTalk) Answer(payload []byte) { p.n.AnswerTalk(TalkAnswer{p, payload}) }
+
+// TalkAnswer is the response to a request. An empty one says that there is nothing to say.
+type TalkAnswer struct {
+	To      *PendingTalk
+	Payload []byte
+}
+
+// AnswerTalk is PendingTalk.Answer for several requests: they cost one turn, and leave in as few system calls as they can.
+func (n *Node) AnswerTalk(answers ...TalkAnswer) {
+	n.turn(func(now time.Time) {
+		for _, a := range answers {
+			if a.To != nil && a.To.n == n {
+				a.To.end(now, a.Payload)
+			}
+		}
+	})
+}
+
+// Handle makes h serve a TALK protocol, named by its exact bytes, until the returned function is called. ErrProtocolTaken
+// says that another handler does, ErrTooLarge that no request with such a long name fits into a packet.
+func (n *Node) Handle(protocol string, h TalkHandler) (remove func(), err error) {
+	return n.register(protocol, newProtocol(protocol, h, nil, nil))
+}
+
+// HandleAsync is Handle for a handler that answers later.
+func (n *Node) HandleAsync(protocol string, h AsyncTalkHandler) (remove func(), err error) {
+	return n.register(protocol, newProtocol(protocol, nil, h, nil))
+}
+
+func (n *Node) register(name string, p *protocol) (remove func(), err error) {
+	if codec.MaxTalkRequest([]byte(name)) < 0 {
+		return nil, fmt.Errorf("%w: protocol name of %d bytes", ErrTooLarge, len(name))
+	}
+	open := n.turn(func(time.Time) {
+		if n.talk.protocols[name] != nil {
+			err = fmt.Errorf("%w: %q", ErrProtocolTaken, name)
+			return
+		}
+		n.talk.protocols[name] = p
+	})
+	if !open {
+		return nil, ErrClosed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		n.turn(func(time.Time) {
+			if n.talk.protocols[name] == p {
+				delete(n.talk.protocols, name)
+			}
+		})
+	}, nil
+}
 
 // UnknownMessageType is the first message type that this protocol version does not define.
 const UnknownMessageType codec.MessageType = 0x07
@@ -47,168 +131,20 @@ type UnknownMessage struct {
 	Body []byte // message data without the type
 }
 
-// talkState is owned by the turn.
-type talkState struct {
-	handlers   map[string]TalkHandler
-	inFlight   int
-	perPeer    map[session.Peer]int
-	unanswered int // requests under way whose response nobody waits for
-}
-
-func newTalkState() talkState {
-	return talkState{handlers: make(map[string]TalkHandler), perPeer: make(map[session.Peer]int)}
-}
-
-// enter takes a place for a request of a peer.
-func (t *talkState) enter(p session.Peer, limits TalkLimits) bool {
-	if t.inFlight >= limits.InFlight || t.perPeer[p] >= limits.PerPeer {
-		return false
-	}
-	t.inFlight++
-	t.perPeer[p]++
-	return true
-}
-
-func (t *talkState) leave(p session.Peer) {
-	t.inFlight--
-	if t.perPeer[p]--; t.perPeer[p] <= 0 {
-		delete(t.perPeer, p)
-	}
-}
-
-// handleTalkReq hands a request to its handler. Whatever happens there, the peer gets an answer within the deadline.
-func (n *Node) handleTalkReq(now time.Time, s *session.Session, body []byte) bool {
-	m, err := codec.ParseTalkReq(body)
-	if err != nil {
-		return false
-	}
-	handler := n.talk.handlers[string(m.Protocol)]
-	if handler == nil {
-		n.stats.TalkUnknown++
-		n.reply(s, codec.TalkRespType, codec.TalkResp{RequestID: m.RequestID}.Append(n.message[:0]))
-		return true
-	}
-	peer := s.Peer
-	if !n.talk.enter(peer, n.cfg.Talk) {
-		n.stats.TalkShed++
-		n.reply(s, codec.TalkRespType, codec.TalkResp{RequestID: m.RequestID}.Append(n.message[:0]))
-		return true
-	}
-	r := TalkRequest{
-		ID: peer.ID, Addr: peer.Addr, Node: s.Node,
-		Protocol: string(m.Protocol), Payload: bytes.Clone(m.Payload), Deadline: now.Add(n.cfg.Talk.Deadline),
-	}
-	answered := false
-	answer := func(now time.Time, payload []byte) {
-		if answered {
-			n.stats.TalkLate++
-			return
-		}
-		answered = true
-		n.respondTalk(now, peer, m.RequestID, payload)
-	}
-	late := n.after(now, n.cfg.Talk.Deadline, func(now time.Time) {
-		n.stats.TalkTimeouts++
-		answer(now, nil)
-	})
-	go func() {
-		payload := n.serveTalk(handler, r)
-		n.turn(func(now time.Time) {
-			n.talk.leave(peer)
-			n.stop(late)
-			answer(now, payload)
-		})
-	}()
-	return true
-}
-
-// serveTalk runs a handler. Its panic is its own: the peer gets an empty response.
-func (n *Node) serveTalk(handler TalkHandler, r TalkRequest) (payload []byte) {
-	ctx, cancel := context.WithDeadline(context.Background(), r.Deadline)
-	defer cancel()
-	defer context.AfterFunc(n.closing, cancel)()
-	defer func() {
-		if p := recover(); p != nil {
-			n.log.Error("talk handler panicked", "proto", fmt.Sprintf("%q", r.Protocol), "err", p)
-			payload = nil
-		}
-	}()
-	payload, err := handler.ServeTalk(ctx, r)
-	if err != nil {
-		n.log.Debug("talk handler failed", "proto", fmt.Sprintf("%q", r.Protocol), "err", err)
-		return nil
-	}
-	if len(payload) > codec.MaxTalkResponse {
-		n.log.Warn("talk response too large, sent empty", "proto", fmt.Sprintf("%q", r.Protocol), "count", len(payload))
-		return nil
-	}
-	return payload
-}
-
-func (n *Node) respondTalk(now time.Time, to session.Peer, id codec.RequestID, payload []byte) {
-	if n.sessions.Respond(now, to, codec.TalkResp{RequestID: id, Payload: payload}.Append(n.message[:0])) {
-		n.stats.MessagesSent[codec.TalkRespType]++
-	} else {
-		n.stats.SendDropped++
-	}
-}
-
-// Handle makes h serve a TALK protocol, named by its exact bytes, until the returned function is called. ErrProtocolTaken
-// says that another handler does.
-func (n *Node) Handle(protocol string, h TalkHandler) (remove func(), err error) {
-	if codec.MaxTalkRequest([]byte(protocol)) < 0 {
-		return nil, fmt.Errorf("%w: protocol name of %d bytes", ErrTooLarge, len(protocol))
-	}
-	open := n.turn(func(time.Time) {
-		if n.talk.handlers[protocol] != nil {
-			err = fmt.Errorf("%w: %q", ErrProtocolTaken, protocol)
-			return
-		}
-		n.talk.handlers[protocol] = h
-	})
-	if !open {
-		return nil, ErrClosed
-	}
-	if err != nil {
-		return nil, err
-	}
-	removed := false
-	return func() {
-		n.turn(func(time.Time) {
-			if !removed {
-				removed = true
-				delete(n.talk.handlers, protocol)
-			}
-		})
-	}, nil
-}
-
-// HandleUnknown makes f receive messages of types from 0x07 on, on goroutines of their own; nil ends that. Without it they
-// are counted and dropped. Answer with SendMessage.
+// HandleUnknown makes f receive messages of types from 0x07 on, on goroutines of their own and within the same limits as the
+// requests of one TALK protocol; nil ends that. f should return within Config.Talk.Deadline; a panic is its own. Without
+// f such messages are counted and dropped. Answer with SendMessage.
 func (n *Node) HandleUnknown(f func(UnknownMessage)) {
-	n.turn(func(time.Time) { n.unknown = f })
+	n.turn(func(time.Time) {
+		n.talk.unknown = nil
+		if f != nil {
+			n.talk.unknown = newProtocol("", nil, nil, f)
+		}
+	})
 }
 
-// handleUnknown hands a message of a later protocol version to whoever asked for them.
-func (n *Node) handleUnknown(s *session.Session, kind codec.MessageType, body []byte) {
-	if n.unknown == nil {
-		return
-	}
-	peer := s.Peer
-	if !n.talk.enter(peer, n.cfg.Talk) {
-		n.stats.TalkShed++
-		return
-	}
-	f := n.unknown
-	m := UnknownMessage{ID: peer.ID, Addr: peer.Addr, Node: s.Node, Type: byte(kind), Body: bytes.Clone(body)}
-	go func() {
-		defer n.turn(func(time.Time) { n.talk.leave(peer) })
-		f(m)
-	}()
-}
-
-// SendMessage sends a message of a type from 0x07 on to a node that a session is up with, and waits for nothing. ErrNoRecord
-// says that there is no session, ErrTooLarge that the message does not fit a packet.
+// SendMessage sends a message of a type from 0x07 on to a node that a session is up with, and waits for nothing. ErrNoSession
+// says that there is none, ErrTooLarge that the message does not fit a packet.
 func (n *Node) SendMessage(id enode.ID, addr netip.AddrPort, kind byte, body []byte) (err error) {
 	if codec.MessageType(kind) < UnknownMessageType {
 		return fmt.Errorf("core: message type 0x%02x is the node's own", kind)
@@ -217,10 +153,12 @@ func (n *Node) SendMessage(id enode.ID, addr netip.AddrPort, kind byte, body []b
 		return ErrTooLarge
 	}
 	open := n.turn(func(now time.Time) {
-		if !n.sessions.Respond(now, session.Peer{ID: id, Addr: unmapped(addr)}, append([]byte{kind}, body...)) {
-			err = ErrNoRecord
+		peer := session.Peer{ID: id, Addr: unmapped(addr)}
+		if !n.sessions.Respond(now, peer, append(append(n.message[:0], kind), body...)) {
+			err = ErrNoSession
 			return
 		}
+		n.reach.Contacted(now, peer.Addr.Addr())
 		n.stats.MessagesSent[UnknownMessageType]++
 	})
 	if !open {

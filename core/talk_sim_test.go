@@ -222,7 +222,7 @@ func TestSimUnknownMessageTypes(t *testing.T) {
 	simulate(t, func(t *testing.T, s *sim) {
 		n, p := s.node(quiet), s.peer()
 		to := n.LocalAddrs()[0]
-		s.wantErr("message without a session", n.SendMessage(p.id(), p.addr, 0x07, nil), ErrNoRecord)
+		s.wantErr("message without a session", n.SendMessage(p.id(), p.addr, 0x07, nil), ErrNoSession)
 		p.dial(n)
 		p.send(to, append([]byte{0x07}, "nobody listens"...))
 		p.silence(time.Second, "message of an unknown type")
