@@ -18,6 +18,8 @@ type Candidate struct {
 	// Record is the node's record in RLP if the caller has it at hand, otherwise the table encodes it. It is kept and
 	// must not change.
 	Record []byte
+	// Scope is for the host alone, which finds it again in the entry: what it worked out about the record once.
+	Scope uint8
 	// CheckWithin bounds the random pause until the first check of a new entry; 0 = 1 s.
 	CheckWithin time.Duration
 }
@@ -28,6 +30,7 @@ type Entry struct {
 	Node   *enode.Node
 	Record []byte         // RLP of the record, as it goes into NODES
 	Addr   netip.AddrPort // never 4-in-6
+	Scope  uint8          // of the candidate that brought Record
 
 	Bootstrap bool
 	// Verified: it answered at Addr and has not failed since. Only such nodes are relayed.
@@ -77,11 +80,19 @@ const (
 	AddressLimit                          // too many nodes of its network; an older record of it stays as it is
 )
 
+// Results that Add never gives: a host reports by them what it decided before it came to Add.
+const (
+	Pending  = AddressLimit + 1 + iota // somebody has yet to decide about the node; it may be added later
+	Rejected                           // somebody decided against the node
+	Banned                             // its id or one of its addresses is banned
+)
+
 var resultNames = [...]string{
 	Added: "added", Updated: "updated", Existing: "existing",
 	ReplacementAdded: "replacement_added", ReplacementUpdated: "replacement_updated",
 	ReplacementExisting: "replacement_existing",
 	LocalNode:           "local_node", NoAddress: "no_address", AddressLimit: "address_limit",
+	Pending: "pending", Rejected: "rejected", Banned: "banned",
 }
 
 // String returns the name in lower case with underscores, as it stands in metrics and logs.

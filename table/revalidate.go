@@ -1,6 +1,7 @@
 package table
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/p2p/enode"
@@ -14,7 +15,7 @@ const (
 	soonPause   = time.Second      // random: a node that is not verified, a trusted one's second chance
 	pacePause   = 10 * time.Second // random: between checks of verified nodes, over the whole table
 	checkPause  = 10 * time.Second // after the first answer of a node; doubles with each further one
-	maxPause    = 10 * time.Minute // the longest a verified node is left alone, if the pace allows
+	maxPause    = 4 * time.Minute  // the longest a verified node is left alone, if the pace allows; see DESIGN.md
 	failedPause = 10 * time.Second // after a failure without replacement; doubles with each further one
 	maxFailed   = 5 * time.Minute  // the longest pause of a failed node, which only bootstrap nodes reach
 	// lostCheck is when a check that was started and never reported on is forgotten.
@@ -80,6 +81,59 @@ func (e *Entry) answered(now time.Time, rtt time.Duration) (first bool) {
 	return first
 }
 
+// Promote lets a replacement enter its bucket in the place of an entry that deserves it less: one that failed and never
+// answered, or failed twice; for a replacement that has answered also one that has yet to be asked, which goes into
+// reserve. Bootstrap nodes and verified entries keep their places. The replacement is verified if it answered now. Both
+// results are nil when nothing changed; removed is nil too when the entry went into reserve.
+func (t *Table) Promote(now time.Time, id enode.ID) (removed, promoted *Entry) {
+	k := keyOf(id)
+	b := t.bucketOf(&k)
+	i := b.spareIndex(&k)
+	if i < 0 {
+		return nil, nil
+	}
+	at := b.weakest(!b.spare[i].LastSeen.IsZero())
+	if at < 0 {
+		return nil, nil
+	}
+	promoted = b.spare[i]
+	b.spare = slices.Delete(b.spare, i, i+1)
+	t.spares--
+	weak := b.entries[at]
+	t.deleteEntry(b, at)
+	if weak.Failures == 0 {
+		t.take(weak.group)
+		b.spare = slices.Insert(b.spare, 0, weak)
+		t.spares++
+	} else {
+		removed = weak
+	}
+	t.insert(now, b, promoted) // Its address is counted already.
+	if promoted.LastSeen.Equal(now) {
+		t.seen(now, id, 0, true)
+	}
+	return removed, promoted
+}
+
+// weakest returns the position of the entry that makes room for a replacement, -1 for none: the one with the most failures,
+// the one that has been here longest among equals.
+func (b *bucket) weakest(forAnswered bool) int {
+	at := -1
+	for i, e := range b.entries {
+		if e.Verified || e.Bootstrap {
+			continue
+		}
+		fresh := e.LastSeen.IsZero()
+		if !(e.Failures > 1 || fresh && (e.Failures > 0 || forAnswered)) {
+			continue
+		}
+		if at < 0 || e.Failures > b.entries[at].Failures || e.Failures == b.entries[at].Failures && e.Added.Before(b.entries[at].Added) {
+			at = i
+		}
+	}
+	return at
+}
+
 // Failed notes that a node did not answer. It is demoted at once. Then, unless it is a bootstrap node, it is replaced by
 // the newest replacement; a trusted one only if it fails a second check within a second or so. Without a replacement it
 // is checked again after growing pauses and removed after 3 failures in a row. Bootstrap nodes stay.
@@ -130,28 +184,43 @@ func (t *Table) demote(e *Entry) {
 //
 // Nodes that are not verified come when they are due, within a second of being added. Verified ones come one every 0 to
 // 10 s over the whole table, the one first that is longest overdue: each is left alone after an answer for 10 s, doubled
-// with every answer in a row up to 10 min.
+// with every answer in a row up to 4 min. When both are due it is the turn of a verified one: they are few.
 func (t *Table) NextCheck(now time.Time) (e *Entry, wake time.Time) {
-	if len(t.soon) > 0 {
-		if e = t.soon[0]; !e.due.After(now) {
-			return e, now
-		}
-		wake = e.due
+	e, wake = t.NextVerified(now)
+	if e != nil {
+		return e, wake
 	}
-	if len(t.paced) > 0 {
-		e = t.paced[0]
-		at := e.due
-		if at.Before(t.pace) {
-			at = t.pace
-		}
-		if !at.After(now) {
-			return e, now
-		}
-		if wake.IsZero() || at.Before(wake) {
-			wake = at
-		}
+	e, at := t.NextUnverified(now)
+	if e != nil || wake.IsZero() || !at.IsZero() && at.Before(wake) {
+		wake = at
 	}
-	return nil, wake
+	return e, wake
+}
+
+// NextVerified is NextCheck for verified entries alone.
+func (t *Table) NextVerified(now time.Time) (e *Entry, wake time.Time) {
+	if len(t.paced) == 0 {
+		return nil, time.Time{}
+	}
+	at := t.paced[0].due
+	if at.Before(t.pace) {
+		at = t.pace
+	}
+	if at.After(now) {
+		return nil, at
+	}
+	return t.paced[0], now
+}
+
+// NextUnverified is NextCheck for entries that are not verified alone.
+func (t *Table) NextUnverified(now time.Time) (e *Entry, wake time.Time) {
+	if len(t.soon) == 0 {
+		return nil, time.Time{}
+	}
+	if at := t.soon[0].due; at.After(now) {
+		return nil, at
+	}
+	return t.soon[0], now
 }
 
 // CheckStarted notes that a check of an entry is under way: NextCheck leaves it out until Seen or Failed, or for a

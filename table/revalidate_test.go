@@ -324,11 +324,90 @@ func TestNextCheckOfVerified(t *testing.T) {
 	checkInvariants(t, f.Table)
 }
 
+// However many newcomers are due, a verified node that is due comes first.
+func TestNextCheckServesVerifiedBesideNewcomers(t *testing.T) {
+	f := newFixture(t, Config{Limits: unlimited})
+	old := f.at(250)
+	f.want(Added, old)
+	f.seen(old, 1)
+	for range 300 {
+		f.add(newNode(RandomID(f.rng), f.fresh(), 1))
+	}
+	f.pass(checkPause)
+	if e, _ := f.NextUnverified(f.now); e == nil || e.Verified {
+		t.Fatal("no newcomer is due")
+	}
+	e, _ := f.NextCheck(f.now)
+	if e == nil || e.ID() != old.ID() {
+		t.Fatal("a newcomer comes before the verified node")
+	}
+	f.CheckStarted(f.now, old.ID())
+	if e, _ := f.NextCheck(f.now); e == nil || e.Verified {
+		t.Error("with the verified node on its way it is not the turn of a newcomer")
+	}
+	if e, wake := f.NextVerified(f.now); e != nil || !wake.After(f.now) {
+		t.Errorf("two verified nodes at a time: %v, %v", e, wake)
+	}
+}
+
+// A replacement takes the place of an entry that deserves it less, and of no other.
+func TestPromote(t *testing.T) {
+	type situation struct {
+		name     string
+		entry    func(f *fixture, n *enode.Node) // what the only entry went through
+		answered bool                            // the replacement did
+		boot     bool                            // the entry is a bootstrap node
+		promoted bool
+		removed  bool
+	}
+	nothing := func(*fixture, *enode.Node) {}
+	fail := func(f *fixture, n *enode.Node) { f.fail(n) }
+	trusted := func(f *fixture, n *enode.Node) { f.seen(n, TrustedChecks); f.fail(n) }
+	for _, s := range []situation{
+		{name: "verified", entry: func(f *fixture, n *enode.Node) { f.seen(n, 1) }, answered: true},
+		{name: "not asked yet", entry: nothing},
+		{name: "not asked yet, the other answered", entry: nothing, answered: true, promoted: true},
+		{name: "never answered", entry: fail, promoted: true, removed: true},
+		{name: "a trusted one with its second chance", entry: trusted, answered: true},
+		{name: "bootstrap", entry: fail, answered: true, boot: true},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			f := newFixture(t, Config{BitsPerHop: 1, BucketSize: 1, Limits: unlimited})
+			f.want(Added, f.at(250))
+			n, spare := f.at(256), f.at(256)
+			if r := f.Add(f.now, Candidate{Node: n, Addr: addrOf(n), Bootstrap: s.boot}); r != Added {
+				t.Fatal(r)
+			}
+			s.entry(f, n)
+			f.want(ReplacementAdded, spare)
+			if s.answered {
+				f.Seen(f.now, spare.ID(), 0)
+			}
+			removed, promoted := f.Promote(f.now, spare.ID())
+			checkInvariants(t, f.Table)
+			if (promoted != nil) != s.promoted || (removed != nil) != s.removed {
+				t.Fatalf("promoted %v, removed %v", promoted, removed)
+			}
+			f.has(spare, s.promoted)
+			f.has(n, !s.promoted)
+			if s.promoted && promoted.Verified != s.answered {
+				t.Errorf("verified: %v", promoted.Verified)
+			}
+			if want := map[bool]int{true: 0, false: 1}[s.removed]; f.Replacements() != want {
+				t.Errorf("%d in reserve, want %d", f.Replacements(), want)
+			}
+			if removed, promoted := f.Promote(f.now, n.ID()); s.promoted && (removed != nil || promoted != nil) {
+				t.Error("the other one came back")
+			}
+		})
+	}
+}
+
 func TestPauseGrowsWithTrust(t *testing.T) {
 	f := newFixture(t, Config{})
 	n := f.at(256)
 	f.want(Added, n)
-	for i, pause := range []int{10, 20, 40, 80, 160, 320, 600, 600} {
+	for i, pause := range []int{10, 20, 40, 80, 160, 240, 240} {
 		f.seen(n, 1)
 		if d := f.due(n); d != time.Duration(pause)*time.Second {
 			t.Errorf("after %d answers: due in %v, want %d s", i+1, d, pause)

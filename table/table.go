@@ -96,7 +96,7 @@ func (t *Table) Add(now time.Time, c Candidate) Result {
 		return AddressLimit
 	}
 	e := &Entry{
-		Node: c.Node, Record: recordOf(c), Addr: addr, Bootstrap: c.Bootstrap, Added: now,
+		Node: c.Node, Record: recordOf(c), Addr: addr, Scope: c.Scope, Bootstrap: c.Bootstrap, Added: now,
 		key: k, dist: t.logDist(&k), group: group, dense: noIndex, queued: noIndex,
 	}
 	t.take(group)
@@ -166,7 +166,7 @@ func (t *Table) renew(b *bucket, e *Entry, c Candidate, addr netip.AddrPort) boo
 		t.take(group)
 		e.group = group
 	}
-	e.Node, e.Record, e.Addr = c.Node, recordOf(c), addr
+	e.Node, e.Record, e.Addr, e.Scope = c.Node, recordOf(c), addr, c.Scope
 	return true
 }
 

@@ -321,7 +321,7 @@ func TestBuckets(t *testing.T) {
 
 func TestResultString(t *testing.T) {
 	seen := make(map[string]bool)
-	for r := Added; r <= AddressLimit; r++ {
+	for r := Added; r <= Banned; r++ {
 		if s := r.String(); s == "" || seen[s] || strings.HasPrefix(s, "result_") {
 			t.Errorf("result %d: %q", r, s)
 		}
