@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -220,7 +221,7 @@ func (s *storeWriter) flush(ctx context.Context) error {
 			}
 		}
 		var err error
-		if len(puts) > 0 {
+		if err = s.overtake(ctx, puts); err == nil && len(puts) > 0 {
 			err = s.call(ctx, func(ctx context.Context) error { return s.store.Put(ctx, puts) })
 		}
 		if err == nil && len(deletes) > 0 {
@@ -235,6 +236,44 @@ func (s *storeWriter) flush(ctx context.Context) error {
 		s.n.mu.Unlock()
 	}
 	return nil
+}
+
+// maxAhead is how far beyond our clock the Version of a stored contact may be. The next contact overtakes anything less.
+const maxAhead = contactPause
+
+// overtake removes stored contacts from the future, which somebody with a wrong clock left: by the rules of a store no true
+// one could replace them until then.
+func (s *storeWriter) overtake(ctx context.Context, puts []Entry) error {
+	ours := make(map[string]bool)
+	var keys [][]byte
+	for _, e := range puts {
+		if bytes.HasPrefix(e.Key, []byte(seenPrefix)) {
+			ours[string(e.Key)] = true
+			keys = append(keys, e.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	var stored, ahead []Entry
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		stored, err = s.store.Get(ctx, keys)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	limit := uint64(time.Now().Add(maxAhead).UnixMilli())
+	for _, e := range stored {
+		if e.Version > limit && ours[string(e.Key)] {
+			delete(ours, string(e.Key))
+			ahead = append(ahead, Entry{Key: e.Key, Version: e.Version})
+		}
+	}
+	if len(ahead) == 0 {
+		return nil
+	}
+	return s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, ahead) })
 }
 
 func (s *storeWriter) take() (batch []change) {
