@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"github.com/discv5/host/codec"
+	"github.com/discv5/host/core/internal/endpoint"
+	"github.com/discv5/host/core/internal/session"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
+	"github.com/hashicorp/go-hclog"
 )
 
 // voters makes peers that tell a node which endpoint of it they see.
@@ -429,4 +433,118 @@ func TestSimRecordNotSaved(t *testing.T) {
 			t.Errorf("seq %d is published, want 2", got)
 		}
 	})
+}
+
+// What peers agree on is told when the record says so. While it cannot be saved there is an attempt now and then.
+func TestSimVotesThatCannotBeSaved(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		dir := filepath.Join(t.TempDir(), "data")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var log lineCounter
+		n := s.node(quiet, func(c *Config) {
+			c.RecordFile = filepath.Join(dir, "record")
+			c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log})
+		})
+		if err := os.Rename(dir, dir+"-away"); err != nil {
+			t.Fatal(err)
+		}
+		events, err := n.Events(1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer events.Close()
+		outside := addrPort("198.51.100.200:77")
+		vote := func(i int) {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{199, byte(i), 1, 1}), 1)
+			n.turn(func(now time.Time) { n.vote(now, session.Peer{ID: enode.ID{byte(i + 1)}, Addr: from}, outside) })
+		}
+		for i := range 120 {
+			vote(i)
+			pass(time.Second)
+		}
+		if got := eventTypes(events); n.Stats().AutoUpdates != 0 || got[EndpointChanged] != 0 || log.lines.Load() != 1 {
+			t.Errorf("nothing was saved: %d updates counted, %d told, %d lines logged; want one line",
+				n.Stats().AutoUpdates, got[EndpointChanged], log.lines.Load())
+		}
+		s.wantErr("record error", n.RecordError(), ErrRecordNotSaved)
+		if err := os.Rename(dir+"-away", dir); err != nil {
+			t.Fatal(err)
+		}
+		pass(saveAgain)
+		if at, _ := published(n); at != outside || n.Stats().AutoUpdates != 1 || eventTypes(events)[EndpointChanged] != 1 {
+			t.Errorf("with the directory back the record names %v, %d updates counted", at, n.Stats().AutoUpdates)
+		}
+		pass(10 * time.Minute)
+		if n.Stats().AutoUpdates != 1 {
+			t.Errorf("%d updates counted later, want 1", n.Stats().AutoUpdates)
+		}
+	})
+}
+
+// lineCounter counts log lines.
+type lineCounter struct{ lines atomic.Int32 }
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	c.lines.Add(1)
+	return len(b), nil
+}
+
+// An endpoint is pinned when the record names it, and not by an attempt.
+func TestSimPinThatFails(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n := s.node(quiet)
+		ctx := context.Background()
+		if err := n.SetAdvertised(ctx, addrPort("0.0.0.0:9")); err == nil || n.Endpoints()[0].Pinned {
+			t.Errorf("pinned %t by %v", n.Endpoints()[0].Pinned, err)
+		}
+		if err := n.SetAdvertised(ctx, addrPort("198.18.5.5:5")); err != nil || !n.Endpoints()[0].Pinned {
+			t.Errorf("pinned %t, %v", n.Endpoints()[0].Pinned, err)
+		}
+		pass(time.Second)
+		s.poll(n, s.voters(n, 12, sees("203.0.113.77:4444")))
+		pass(time.Minute)
+		if at, _ := published(n); at != addrPort("198.18.5.5:5") {
+			t.Errorf("votes made the record name %v", at)
+		}
+	})
+}
+
+// Whoever we sent anything to is no stranger.
+func TestSimContactsOfMessages(t *testing.T) {
+	sends := map[string]func(n *Node, to *Node) error{
+		"talk": func(n, to *Node) error { return n.TalkSend(to.ID(), to.LocalAddrs()[0], "x", nil) },
+		"talk async": func(n, to *Node) error {
+			return n.TalkAsync(TalkCall{Node: to.Self(), Protocol: "x"})
+		},
+		"message": func(n, to *Node) error {
+			// The session is there already, and its first exchange is forgotten as a contact.
+			s := session.Peer{ID: to.ID(), Addr: to.LocalAddrs()[0]}
+			n.turn(func(now time.Time) {
+				n.reach = endpoint.NewReachability()
+				n.reach.Advertise(now, endpoint.IPv4, n.LocalAddrs()[0].Addr())
+			})
+			return n.SendMessage(s.ID, s.Addr, 0x07, nil)
+		},
+	}
+	for name, send := range sends {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *sim) {
+				n, to := s.node(quiet), s.node(quiet)
+				to.HandleUnknown(func(m UnknownMessage) { _ = to.SendMessage(m.ID, m.Addr, 0x08, nil) })
+				n.Add(to.Self())
+				if name == "message" {
+					s.ping(n, to.Self())
+				}
+				if err := send(n, to); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Second)
+				if got := reachable(n); got != "unknown" {
+					t.Errorf("%s, though nobody sent anything but an answer", got)
+				}
+			})
+		})
+	}
 }

@@ -490,3 +490,41 @@ func TestStoreBanVersionsSurviveAClockSetBack(t *testing.T) {
 		}
 	})
 }
+
+// A contact that somebody with a clock ahead stored does not keep true ones out.
+func TestStoreContactFromTheFuture(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		node, soon := signed(t, newKey(t), 1, s.addr()), signed(t, newKey(t), 1, s.addr())
+		for of, ahead := range map[*enode.Node]time.Duration{node: 24 * 365 * time.Hour, soon: time.Minute} {
+			at := time.Now().Add(ahead)
+			key := nodeKey(seenPrefix, of.ID())
+			store.entries[string(key)] = Entry{
+				Key: key, Version: uint64(at.UnixMilli()),
+				Value: encodeStoredContact(addrPort("203.0.113.9:9"), at, time.Second), Expires: at.Add(time.Hour),
+			}
+		}
+		n := s.node(quiet, func(c *Config) { c.Store = store })
+		s.know(n, node, soon)
+		pass(10 * time.Second)
+		stored := func(of *enode.Node) (addr netip.AddrPort) {
+			store.change(func() {
+				c, _ := decodeStoredContact(store.entries[string(nodeKey(seenPrefix, of.ID()))].Value)
+				addr = c.addr
+			})
+			return addr
+		}
+		if v4, _ := endpoints(node); stored(node) != v4 {
+			t.Errorf("the store still says that the node is at %v", stored(node))
+		}
+		if stored(soon) != addrPort("203.0.113.9:9") || store.calls["delete"] != 1 {
+			t.Errorf("a contact that is a minute ahead was removed; %d deletions", store.calls["delete"])
+		}
+		pass(contactPause)
+		n.turn(func(now time.Time) { n.heardNode(now, soon.ID(), time.Millisecond) })
+		pass(10 * time.Second)
+		if v4, _ := endpoints(soon); stored(soon) != v4 {
+			t.Errorf("the next contact did not overtake it: %v", stored(soon))
+		}
+	})
+}

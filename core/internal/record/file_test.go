@@ -413,3 +413,31 @@ func BenchmarkUpdateInMemory(b *testing.B) {
 		}
 	}
 }
+
+// A write that failed is forgiven only when another one has worked, not because the file still holds what is published.
+func TestDegradedUntilAWriteWorks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "record")
+	l, _, err := Open(start, Config{Path: path, Key: testKey(t), FreshKey: true}, set("k", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path+tempSuffix, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.Update(set("k", "2")); !errors.Is(err, ErrNotSaved) {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, changed, err := l.Update(); changed || !errors.Is(err, ErrNotSaved) || !errors.Is(l.Degraded(), ErrNotSaved) {
+			t.Fatalf("nothing could be written: changed %v, %v, degraded %v", changed, err, l.Degraded())
+		}
+	}
+	if err := os.Remove(path + tempSuffix); err != nil {
+		t.Fatal(err)
+	}
+	wantUpdate(t, l, 1, false)
+	if l.Degraded() != nil {
+		t.Error(l.Degraded())
+	}
+	wantFile(t, path, l)
+}
