@@ -67,6 +67,7 @@ type Node struct {
 	talk      talkState
 	filters   *filterChain
 	store     *storeWriter
+	spaces    map[string]*Space
 	guests    []guest
 	refresh   refreshState
 	checksDue bool
@@ -154,6 +155,7 @@ func (n *Node) assemble(now time.Time) (err error) {
 	n.talk = newTalkState()
 	n.filters = newFilterChain(n, n.cfg.Filters)
 	n.store = newStoreWriter(n)
+	n.spaces = make(map[string]*Space)
 	n.sessions = session.New(session.Config{
 		Key: n.cfg.PrivateKey, Protocol: n.cfg.ProtocolID,
 		Record: n.local.node, RecordRLP: n.local.rlp, Known: n.known, Verify: n.records.verify,

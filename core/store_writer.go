@@ -20,7 +20,8 @@ type storeWriter struct {
 
 	unsaved  map[string]change
 	written  map[enode.ID]writtenNode
-	clock    uint64 // the last Version of a ban
+	loads    []func() error // what is to be read; taken by work
+	clock    uint64         // the last Version of a ban
 	degraded error
 	stats    StoreStats
 }
@@ -58,6 +59,15 @@ func (s *storeWriter) save(c change, limit int) {
 		return
 	}
 	s.unsaved[key] = c
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// load has something read from the store, and again until that does not fail.
+func (s *storeWriter) load(read func() error) {
+	s.loads = append(s.loads, read)
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -141,6 +151,9 @@ func (s *storeWriter) work() {
 			s.flushLast()
 			return
 		}
+		s.n.mu.Lock()
+		loads, s.loads = append(loads, s.loads...), nil
+		s.n.mu.Unlock()
 		var err error
 		loads = slices.DeleteFunc(loads, func(load func() error) bool {
 			failed := load()
