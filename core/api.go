@@ -211,18 +211,19 @@ func (n *Node) banned(id enode.ID) (banned bool) {
 	return banned
 }
 
-// Add offers a node to the table and tells what became of it. Filters of the table stage may let it enter later.
+// Add offers a node to the table and tells what became of it: table.Pending says that filters of the table stage may let it
+// enter later, table.Rejected that they do not. A banned id, or an address in a banned range, is ErrBanned.
 func (n *Node) Add(node *enode.Node) (result table.Result, err error) {
-	if !n.turn(func(now time.Time) {
-		if n.bans.id(now, node.ID()) {
-			err = ErrBanned
-			return
-		}
-		result = n.offer(now, node, netip.AddrPort{})
-	}) {
+	if node == nil {
+		return 0, ErrNoNode
+	}
+	if !n.turn(func(now time.Time) { result = n.offer(now, node, netip.AddrPort{}) }) {
 		return 0, ErrClosed
 	}
-	return result, err
+	if result == table.Banned {
+		return result, ErrBanned
+	}
+	return result, nil
 }
 
 // AddENR is Add for the text form of a record.

@@ -28,6 +28,8 @@ var (
 	ErrBanned = errors.New("core: node is banned")
 	// ErrInvalidResponse says that the node answered with something that is no answer to the request.
 	ErrInvalidResponse = errors.New("core: invalid response")
+	// ErrNoNode says that a call was given a nil record.
+	ErrNoNode = errors.New("core: no node given")
 	// ErrSelf says that a call was directed at the node itself.
 	ErrSelf = errors.New("core: that is this node itself")
 	// ErrNotFound says that no record of a node could be found.

@@ -83,8 +83,11 @@ type Explanation struct {
 // Explain asks every filter about a node, anew, and returns what they say, stage by stage in the order of the filters. It
 // waits until all have spoken or OnError has decided in their place, at most as long as the slowest Deadline, or until
 // ctx ends. Nothing changes in the table and no decision is counted; that the filter was called, and failed, is. A closed
-// node returns nil.
+// node returns nil, and so does a nil node.
 func (n *Node) Explain(ctx context.Context, node *enode.Node) (all []Explanation) {
+	if node == nil {
+		return nil
+	}
 	var j *judged
 	complete := make(chan struct{})
 	if !n.turn(func(now time.Time) {

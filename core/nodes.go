@@ -92,11 +92,14 @@ func (n *Node) isBootnode(id enode.ID) bool {
 }
 
 // offer proposes a node for the table: it enters when no ban and no filter of the table stage is against it. With a
-// filter that has not decided yet it waits for the verdict.
+// filter that has not decided yet it waits for the verdict: the result is Pending.
 func (n *Node) offer(now time.Time, node *enode.Node, addr netip.AddrPort) table.Result {
 	id := node.ID()
-	if id == n.self {
+	switch {
+	case id == n.self:
 		return table.LocalNode
+	case n.bans.id(now, id):
+		return table.Banned
 	}
 	if !addr.IsValid() {
 		var ok bool
@@ -104,13 +107,28 @@ func (n *Node) offer(now time.Time, node *enode.Node, addr netip.AddrPort) table
 			return table.NoAddress
 		}
 	}
-	if n.bans.id(now, id) || n.bans.address(now, addr.Addr()) {
-		return table.NoAddress
+	if n.bans.address(now, addr.Addr()) {
+		return table.Banned
 	}
 	if !n.filters.admits(now, node, addr) {
-		return table.NoAddress
+		if j, ok := n.filters.judged.Peek(id); ok {
+			if pass, known := n.filters.pass(StageTable, j); known && !pass && !n.filters.open(StageTable, j) {
+				return table.Rejected
+			}
+		}
+		return table.Pending
 	}
 	return n.enter(now, node, addr)
+}
+
+// offerBack proposes a peer for the table that spoke to us from the endpoint that its record names, and sees to it that it
+// is pinged.
+func (n *Node) offerBack(now time.Time, node *enode.Node, from netip.AddrPort) {
+	if node == nil || !hasEndpoint(node, from) {
+		return
+	}
+	n.offer(now, node, from)
+	n.pingBack(now, node.ID())
 }
 
 // enter puts a node into the table.
@@ -120,7 +138,12 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	if existed && before.Verified && before.Node.Seq() < node.Seq() && before.Addr != addr && hasEndpoint(node, before.Addr) {
 		addr = before.Addr // a new record that still names the proven endpoint
 	}
-	result := n.table.Add(now, table.Candidate{Node: node, Addr: addr, Bootstrap: n.isBootnode(id), CheckWithin: n.checkWithin()})
+	result := n.table.Add(now, table.Candidate{
+		Node: node, Addr: addr, Scope: uint8(scopeOf(node, addr)), Bootstrap: n.isBootnode(id), CheckWithin: n.checkWithin(),
+	})
+	if result == table.ReplacementAdded && n.promote(now, id) {
+		result = table.Added
+	}
 	switch result {
 	case table.Added:
 		n.stats.NodesAdded++
@@ -135,6 +158,16 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 	}
 	n.checksDue = true
 	return result
+}
+
+// promote lets a node in reserve take the place of one that deserves it less, if there is one. The caller tells that the
+// node was added.
+func (n *Node) promote(now time.Time, id enode.ID) bool {
+	removed, promoted := n.table.Promote(now, id)
+	if removed != nil {
+		n.removedNode(removed)
+	}
+	return promoted != nil
 }
 
 // checkWithin bounds the random pause until a newcomer is pinged.
@@ -160,7 +193,12 @@ func (n *Node) alive(now time.Time, id enode.ID, rtt time.Duration, note func(ti
 	verified := ok && e.Verified
 	note(now, id, rtt)
 	if !ok {
-		return
+		if !n.promote(now, id) {
+			return
+		}
+		e, _ = n.table.Entry(id)
+		n.stats.NodesAdded++
+		n.events.publish(Event{Type: NodeAdded, ID: id, Addr: e.Addr, Node: e.Node})
 	}
 	if !verified {
 		n.checksDue = true

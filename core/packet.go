@@ -68,7 +68,11 @@ func (n *Node) receive(now time.Time, from netip.AddrPort, data []byte, truncate
 		n.stats.BannedPackets++
 		return
 	}
-	n.apply(now, n.sessions.HandlePacket(now, from, data))
+	r := n.sessions.HandlePacket(now, from, data)
+	if r.Drop == session.DropBanned {
+		n.stats.BannedPackets++
+	}
+	n.apply(now, r)
 }
 
 // apply does what a step of the session machine led to.
@@ -144,13 +148,14 @@ func (n *Node) messageArrived(now time.Time, r session.Result) {
 
 // established handles the news that a peer opened a session.
 //
-// The record in a handshake is a candidate for the table only if it names the endpoint that the packet came from.
+// Its record is a candidate for the table only if it names the endpoint that the packet came from. A handshake omits the
+// record that the challenge said we have: then it is the one that the session was verified with.
 func (n *Node) established(now time.Time, r session.Result) {
-	if r.Record == nil || !hasEndpoint(r.Record, r.Peer.Addr) {
-		return
+	record := r.Record
+	if record == nil {
+		record = r.Session.Node
 	}
-	n.offer(now, r.Record, r.Peer.Addr)
-	n.pingBack(now, r.Peer.ID)
+	n.offerBack(now, record, r.Peer.Addr)
 }
 
 // reply sends a message over the session that a request came by.
@@ -169,13 +174,16 @@ func (n *Node) handlePing(now time.Time, s *session.Session, body []byte) bool {
 	}
 	pong := codec.Pong{RequestID: ping.RequestID, ENRSeq: n.local.node().Seq(), Recipient: s.Peer.Addr}
 	n.reply(s, codec.PongType, pong.Append(n.message[:0]))
+	if n.table.Node(s.Peer.ID) == nil { // it was away, and its session outlived its place in the table
+		n.offerBack(now, s.Node, s.Peer.Addr)
+	}
 	n.heardSeq(now, s.Peer, ping.ENRSeq)
 	return true
 }
 
 // handleFindNode answers with records from the table at the distances asked for.
 //
-// Only nodes that proved to be alive are handed on, never the asker itself, and no LAN address to the outside.
+// Only nodes that proved to be alive are handed on, never the asker itself, and no record with a LAN address to the outside.
 func (n *Node) handleFindNode(now time.Time, s *session.Session, body []byte) bool {
 	request, err := codec.ParseFindNode(body)
 	if err != nil {
@@ -191,9 +199,9 @@ func (n *Node) handleFindNode(now time.Time, s *session.Session, body []byte) bo
 		}
 	}
 	if len(rest) > 0 {
-		from, id := s.Peer.Addr.Addr(), s.Peer.ID
+		reach, id := reachOf(s.Peer.Addr.Addr()), s.Peer.ID
 		entries := n.table.AtDistances(n.answer.entries[:0], rest, maxAnswerRecords-len(records), func(e *table.Entry) bool {
-			return e.Verified && e.Node.ID() != id && relayable(e.Addr.Addr(), from) && n.filters.passes(now, StageServe, e.Node)
+			return e.Verified && scope(e.Scope) <= reach && e.ID() != id && n.filters.passes(now, StageServe, e.Node)
 		})
 		for _, e := range entries {
 			records = append(records, e.Record)
@@ -229,20 +237,57 @@ func (n *Node) sendNodes(s *session.Session, id codec.RequestID, records [][]byt
 	}
 }
 
-// relayable tells whether an address may be told to a node at another one: LAN addresses stay in the LAN, loopback
-// addresses on the machine. The same rule says whose word about an address is taken.
-func relayable(addr, to netip.Addr) bool {
-	addr, to = addr.Unmap(), to.Unmap()
+// scope is how far an address may be told: LAN addresses stay in the LAN, loopback addresses on the machine. The same rule
+// says whose word about an address is taken.
+type scope uint8
+
+const (
+	scopePublic scope = iota
+	scopeLAN
+	scopeMachine
+	scopeNowhere
+)
+
+// scopeOfAddr returns the scope of an address.
+func scopeOfAddr(addr netip.Addr) scope {
+	addr = addr.Unmap()
 	switch {
 	case !addr.IsValid(), addr.IsUnspecified(), addr.IsMulticast(), addr == broadcast:
-		return false
+		return scopeNowhere
 	case addr.IsLoopback():
-		return to.IsLoopback()
+		return scopeMachine
 	case addr.IsPrivate(), addr.IsLinkLocalUnicast():
-		return limit.Exempt(to)
+		return scopeLAN
 	}
-	return true
+	return scopePublic
 }
+
+// scopeOf returns the scope of a record that is used at an address: the narrowest of all its endpoints, since whoever gets
+// the record gets them all.
+func scopeOf(node *enode.Node, addr netip.AddrPort) scope {
+	s := scopeOfAddr(addr.Addr())
+	v4, v6 := endpoints(node)
+	for _, at := range [...]netip.AddrPort{v4, v6} {
+		if usable(at) {
+			s = max(s, scopeOfAddr(at.Addr()))
+		}
+	}
+	return s
+}
+
+// reachOf returns the widest scope of what a node at an address may be told.
+func reachOf(to netip.Addr) scope {
+	switch to = to.Unmap(); {
+	case to.IsLoopback():
+		return scopeMachine
+	case limit.Exempt(to):
+		return scopeLAN
+	}
+	return scopePublic
+}
+
+// relayable tells whether an address may be told to a node at another one.
+func relayable(addr, to netip.Addr) bool { return scopeOfAddr(addr) <= reachOf(to) }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
@@ -258,7 +303,11 @@ type inboundLimits struct {
 	sources    *limit.Sources
 	challenges limit.Bucket
 	handshakes limit.Bucket
+	bans       *banList
 }
+
+// Banned implements session.Limits.
+func (l *inboundLimits) Banned(now time.Time, id enode.ID) bool { return l.bans.id(now, id) }
 
 // AllowChallenge implements session.Limits.
 func (l *inboundLimits) AllowChallenge(now time.Time, from netip.Addr) bool {

@@ -57,6 +57,7 @@ type host struct {
 	primed   int // PONGs to primers
 	last     Result
 	allow    bool // what the limits say
+	outcasts map[enode.ID]bool
 	strict   bool // whether limits are asked for
 	asked    int  // how often they were
 	known    map[enode.ID]*enode.Node
@@ -121,6 +122,7 @@ func verifyRecord(raw []byte) (*enode.Node, error) {
 }
 
 func (h *host) AllowChallenge(time.Time, netip.Addr) bool { h.asked++; return h.allow }
+func (h *host) Banned(_ time.Time, id enode.ID) bool      { return h.outcasts[id] }
 func (h *host) AllowHandshake(time.Time, netip.Addr) bool { h.asked++; return h.allow }
 func (h *host) Buffer(netip.AddrPort) []byte              { return make([]byte, 0, codec.MaxPacketSize) }
 func (h *host) Queue(to netip.AddrPort, d []byte) {

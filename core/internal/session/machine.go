@@ -33,6 +33,7 @@ type Outbox interface {
 type Limits interface {
 	AllowChallenge(now time.Time, from netip.Addr) bool // one WHOAREYOU to from
 	AllowHandshake(now time.Time, from netip.Addr) bool // one check of a handshake packet
+	Banned(now time.Time, id enode.ID) bool             // packets that claim to be of id lead to nothing
 }
 
 // Config is what a machine needs. All fields are required.
@@ -119,6 +120,9 @@ func (m *Machine) handlePacket(now time.Time, from netip.AddrPort, datagram []by
 		return dropped(DropMalformed)
 	}
 	peer := Peer{p.SrcID, from}
+	if p.Flag != codec.FlagWhoareyou && m.cfg.Limits.Banned(now, p.SrcID) {
+		return dropped(DropBanned)
+	}
 	switch p.Flag {
 	case codec.FlagMessage:
 		return m.ordinary(now, peer, &p)

@@ -23,6 +23,7 @@ const (
 	DropBadCiphertext
 	DropCrypto
 	DropStaleJob
+	DropBanned
 	NumDrops
 )
 
@@ -44,6 +45,7 @@ var dropNames = [NumDrops]string{
 	DropBadCiphertext:        "handshake_undecryptable",
 	DropCrypto:               "crypto",
 	DropStaleJob:             "handshake_superseded",
+	DropBanned:               "banned",
 }
 
 // String returns the reason as it appears in metrics.
