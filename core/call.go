@@ -43,7 +43,10 @@ type target struct {
 
 // targetOf finds the address to use for a node.
 func (n *Node) targetOf(now time.Time, node *enode.Node) (target, error) {
-	if node == nil || node.ID() == n.self {
+	switch {
+	case node == nil:
+		return target{}, ErrNoNode
+	case node.ID() == n.self:
 		return target{}, ErrSelf
 	}
 	addr, ok := n.endpointFor(node)
@@ -128,7 +131,8 @@ func (n *Node) end(now time.Time, c *call, r reply) {
 
 // timeout ends a call that nobody answered.
 //
-// It counts against the node unless it is our own network that is silent, or the socket did not take what we sent.
+// It counts against the node unless it is our own network that is silent. What the socket did not take counts in few cases
+// only, see unreached.
 func (n *Node) timeout(now time.Time, c *call) {
 	if c.nodes != nil && c.nodes.packets > 0 {
 		n.finishNodes(now, c) // what came is an answer
@@ -138,13 +142,15 @@ func (n *Node) timeout(now time.Time, c *call) {
 		return
 	}
 	n.stats.Timeouts[c.kind]++
+	n.warnSilence(now)
 	switch {
 	case n.unsent(c):
+		n.unreached(now, c)
 	case n.outage.TimedOut(now, c.peer.ID):
 		n.failed(now, c)
 		n.doubt(now)
 	default:
-		n.askAgain(now)
+		n.askAgain()
 	}
 	c.done(now, reply{err: ErrTimeout})
 }
@@ -173,14 +179,35 @@ func (n *Node) unsent(c *call) bool {
 	return ok && !at.Before(c.deadline.at.Add(-n.cfg.ResponseTimeout))
 }
 
+// unsentGrace is how long a node may be out of reach of the socket until that counts as silence.
+const unsentGrace = 10 * time.Minute
+
+// unreached handles a call whose datagrams the socket did not take. A full buffer or a route that went away says nothing
+// about the node, so it does not count, with one exception: the node has never answered or not for unsentGrace, and others
+// are heard meanwhile. There is no way to its address then, and it would keep its place for good.
+func (n *Node) unreached(now time.Time, c *call) {
+	e := n.table.Known(c.peer.ID)
+	if e == nil || e.Addr != c.peer.Addr {
+		return
+	}
+	node, verified := e.Node, e.Verified
+	if !e.Bootstrap && now.Sub(e.LastSeen) > unsentGrace && now.Sub(n.checks.heard) < steadyPause {
+		n.failedNode(now, node.ID())
+		verified = false
+	}
+	if !verified {
+		n.tryOther(now, node, c.peer.Addr)
+	}
+}
+
 // failed tells the table that a node did not answer.
 //
 // A TALK request may be slow for reasons of its own: the node is only looked at soon.
 func (n *Node) failed(now time.Time, c *call) {
-	e, ok := n.table.Entry(c.peer.ID)
-	if ok && e.Addr != c.peer.Addr {
+	if known := n.table.Known(c.peer.ID); known != nil && known.Addr != c.peer.Addr {
 		return // it was asked at an address that the table does not count on
 	}
+	e, ok := n.table.Entry(c.peer.ID)
 	if c.kind == codec.TalkReqType {
 		if ok {
 			n.checkNow(now, e)
@@ -199,7 +226,7 @@ func (n *Node) answered(now time.Time, c *call, rtt time.Duration) {
 	n.checks.steady = now
 	n.rtt.add(rtt)
 	n.stats.observe(c.kind, rtt)
-	if e, ok := n.table.Entry(c.peer.ID); ok && e.Addr != c.peer.Addr {
+	if e := n.table.Known(c.peer.ID); e != nil && e.Addr != c.peer.Addr {
 		return
 	}
 	if c.kind == codec.PingType {

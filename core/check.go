@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"net/netip"
 	"time"
 
@@ -11,23 +12,55 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// maxChecks bounds the liveness checks under way.
-const maxChecks = 32
+const (
+	// maxChecks bounds the liveness checks of verified nodes under way.
+	maxChecks = 32
+	// maxFirstChecks bounds those of nodes that are not verified. They have places of their own, so that however many are
+	// offered the others are looked at.
+	maxFirstChecks = 64
+	// firstCheckTime is how long a check of a node that is not verified holds its place. Most of them are of nodes that
+	// are gone; an answer counts up to the response timeout all the same.
+	firstCheckTime = time.Second
+)
+
+const (
+	// fetchPause is the shortest time between two requests to a node for a newer record that it does not hand out.
+	fetchPause = time.Minute
+	// fetchAgain is the same for a node whose last one was as new as it said.
+	fetchAgain = time.Second
+	// maxFetched bounds the nodes whose last such request is remembered.
+	maxFetched = 1024
+)
+
+// againPause is the pause between groups of maxChecks nodes that are asked again after an outage.
+const againPause = 100 * time.Millisecond
+
+// silenceWarning is how long nobody at all is heard, though somebody was asked, until the operator is told.
+const silenceWarning = 20 * time.Second
 
 // steadyPause is the longest time without an answer from anybody until a verified node is checked before its time: checks
 // become rare and come in bursts as nodes earn trust, and our own outage is told from theirs by who answered in the
-// last minute.
-const steadyPause = 20 * time.Second
+// last minute. With too few verified nodes to tell that by it is steadyPauseFew, to notice soon that they are all gone.
+const (
+	steadyPause    = 20 * time.Second
+	steadyPauseFew = 45 * time.Second
+)
 
 // checkState is the state of revalidation.
 type checkState struct {
-	running  int
+	running  int                 // of verified nodes
+	first    int                 // of others, those that hold a place
 	backs    map[enode.ID]*timer // peers that opened a session and wait to be pinged
 	timer    *timer
-	steady   time.Time         // the last answer, or check for want of answers
-	fetching map[enode.ID]bool // records being asked for
-	trying   map[enode.ID]bool // nodes being asked at their other address
-	doubted  time.Time         // when a silence last led to checks of others
+	steady   time.Time              // the last answer, or check for want of answers
+	fetching int                    // records being asked for
+	fetched  map[enode.ID]time.Time // until when a node is not asked for its record again
+	heard    time.Time              // the last valid packet; at first the start
+	warned   bool                   // the operator knows that nobody is heard
+	again    []enode.ID             // nodes to be asked again after an outage
+	pacing   bool                   // again is being worked off
+	trying   map[enode.ID]bool      // nodes being asked at their other address
+	doubted  time.Time              // when a silence last led to checks of others
 }
 
 // runChecks starts the liveness checks that are due.
@@ -38,34 +71,61 @@ func (n *Node) runChecks(now time.Time) {
 	if n.cfg.NoRefresh {
 		return
 	}
+	var wake time.Time
+	sooner := func(at time.Time) {
+		if wake.IsZero() || !at.IsZero() && at.Before(wake) {
+			wake = at
+		}
+	}
 	for n.checks.running < maxChecks {
-		e, wake := n.table.NextCheck(now)
+		e, at := n.table.NextVerified(now)
 		if e == nil {
-			e, wake = n.steadyCheck(now, wake)
+			e, at = n.steadyCheck(now, at)
 		}
 		if e == nil {
-			if !wake.IsZero() {
-				n.checks.timer = n.after(now, wake.Sub(now), n.runChecks)
-			}
-			return
+			sooner(at)
+			break
 		}
 		n.checkNow(now, e)
+	}
+	for n.checks.first < maxFirstChecks {
+		e, at := n.table.NextUnverified(now)
+		if e == nil {
+			sooner(at)
+			break
+		}
+		n.checkNow(now, e)
+	}
+	if !wake.IsZero() {
+		n.checks.timer = n.after(now, wake.Sub(now), n.runChecks)
 	}
 }
 
 // steadyCheck returns a verified node when nobody has answered for a while, or else when to come again, given when the
 // table wants that.
 func (n *Node) steadyCheck(now, wake time.Time) (*table.Entry, time.Time) {
-	if n.table.Verified() < outage.MinAsked {
-		return nil, wake // too few to tell an outage by
+	pause := steadyPause
+	switch verified := n.table.Verified(); {
+	case verified == 0:
+		return nil, wake
+	case verified < outage.MinAsked:
+		pause = steadyPauseFew
 	}
-	if at := n.checks.steady.Add(steadyPause); at.After(now) {
+	if at := n.checks.steady.Add(pause); at.After(now) {
 		if wake.IsZero() || at.Before(wake) {
 			wake = at
 		}
 		return nil, wake
 	}
 	n.checks.steady = now
+	if n.checks.warned && len(n.cfg.Bootnodes) > 0 { // the table may be a thing of the past
+		b := n.cfg.Bootnodes[n.rand.IntN(len(n.cfg.Bootnodes))]
+		n.putOff(func(now time.Time) {
+			if to, err := n.targetOf(now, b); err == nil {
+				n.pingEntry(now, b, to.addr, func(time.Time, reply) {})
+			}
+		})
+	}
 	return n.table.Random(nil, 1, func(e *table.Entry) bool { return e.Verified })[0], wake
 }
 
@@ -86,10 +146,26 @@ func (n *Node) checkWitness(now time.Time) {
 // checkNow pings an entry of the table, and fetches its record if the answer says that there is a newer one.
 func (n *Node) checkNow(now time.Time, e *table.Entry) {
 	n.table.CheckStarted(now, e.ID())
-	n.checks.running++
+	places := &n.checks.running
+	if !e.Verified {
+		places = &n.checks.first
+	}
+	*places++
+	held := true
+	free := func(time.Time) {
+		if held {
+			held = false
+			*places--
+			n.checksDue = true
+		}
+	}
+	var early *timer
+	if !e.Verified {
+		early = n.after(now, firstCheckTime, free)
+	}
 	n.pingEntry(now, e.Node, e.Addr, func(now time.Time, _ reply) {
-		n.checks.running--
-		n.checksDue = true
+		n.stop(early)
+		free(now)
 	})
 }
 
@@ -121,10 +197,11 @@ func (n *Node) pingEntry(now time.Time, node *enode.Node, addr netip.AddrPort, d
 	})
 }
 
-// pingBack pings a peer that opened a session, a little later. It counts on that, whatever else we ask it meanwhile.
+// pingBack pings a peer that opened a session, a little later. It counts on that, whatever else we ask it meanwhile. A peer
+// in reserve is pinged too: when it answers it takes the place of a node that never did.
 func (n *Node) pingBack(now time.Time, id enode.ID) {
-	e, ok := n.table.Entry(id)
-	if n.cfg.NoRefresh || !ok || e.Verified || n.checks.backs[id] != nil || len(n.checks.backs) >= maxPingBacks {
+	e := n.table.Known(id)
+	if n.cfg.NoRefresh || e == nil || e.Verified || n.checks.backs[id] != nil || len(n.checks.backs) >= maxPingBacks {
 		return
 	}
 	if n.checks.backs == nil {
@@ -135,11 +212,13 @@ func (n *Node) pingBack(now time.Time, id enode.ID) {
 		delete(n.checks.backs, id)
 		if e, ok := n.table.Entry(id); ok {
 			n.checkNow(now, e)
+		} else if e := n.table.Known(id); e != nil {
+			n.pingEntry(now, e.Node, e.Addr, func(time.Time, reply) {})
 		}
 	})
 }
 
-// maxPingBacks bounds the peers that wait to be pinged. All of them are in the table.
+// maxPingBacks bounds the peers that wait to be pinged.
 const maxPingBacks = 1024
 
 func (n *Node) ping(now time.Time, to target, done func(time.Time, reply)) *call {
@@ -167,19 +246,33 @@ func (n *Node) moved(now time.Time, node *enode.Node, addr netip.AddrPort, rtt t
 // record.
 func (n *Node) heardSeq(now time.Time, from session.Peer, seq uint64) {
 	e, ok := n.table.Entry(from.ID)
-	if !ok || e.Node.Seq() >= seq || n.checks.fetching[from.ID] || len(n.checks.fetching) >= maxChecks || n.cfg.NoRefresh {
+	if !ok || e.Node.Seq() >= seq || n.checks.fetching >= maxChecks || n.cfg.NoRefresh || !n.mayFetch(now, from.ID) {
 		return
 	}
-	if n.checks.fetching == nil {
-		n.checks.fetching = make(map[enode.ID]bool)
-	}
-	n.checks.fetching[from.ID] = true
+	n.checks.fetching++
+	n.checks.fetched[from.ID] = now.Add(fetchPause)
 	n.findNode(now, target{from.ID, from.Addr, e.Node}, []uint{0}, func(now time.Time, r reply) {
-		delete(n.checks.fetching, from.ID)
+		n.checks.fetching--
 		for _, node := range r.nodes {
+			if node.Seq() >= seq {
+				n.checks.fetched[from.ID] = now.Add(fetchAgain)
+			}
 			n.offer(now, node, netip.AddrPort{})
 		}
 	})
+}
+
+// mayFetch tells whether a node may be asked for its record: not again and again while it only says that there is a newer
+// one.
+func (n *Node) mayFetch(now time.Time, id enode.ID) bool {
+	if n.checks.fetched == nil {
+		n.checks.fetched = make(map[enode.ID]time.Time)
+	}
+	if until, ok := n.checks.fetched[id]; ok || len(n.checks.fetched) < maxFetched {
+		return !now.Before(until)
+	}
+	maps.DeleteFunc(n.checks.fetched, func(_ enode.ID, until time.Time) bool { return !now.Before(until) })
+	return len(n.checks.fetched) < maxFetched
 }
 
 func (n *Node) findNode(now time.Time, to target, distances []uint, done func(time.Time, reply)) *call {
@@ -213,21 +306,52 @@ func (n *Node) doubt(now time.Time) {
 
 // validPacket notes that our network works; nodes that were silent while it did not are asked again.
 func (n *Node) validPacket(now time.Time) {
+	if n.checks.warned {
+		n.checks.warned = false
+		n.log.Info("somebody is heard again", "took", now.Sub(n.checks.heard).Round(time.Second))
+	}
+	n.checks.heard = now
 	n.outage.ValidPacket(now)
-	n.askAgain(now)
+	n.askAgain()
 }
 
-// askAgain looks at the nodes that were silent while our own network was, once it works again.
-func (n *Node) askAgain(now time.Time) {
-	held := n.outage.Recovered()
-	if len(held) > 0 {
-		n.putOff(n.checkWitness)
+// warnSilence tells the operator, once, when a request timed out and nobody at all has been heard for a while.
+func (n *Node) warnSilence(now time.Time) {
+	silence := now.Sub(n.checks.heard)
+	if n.checks.warned || silence < silenceWarning {
+		return
 	}
-	for _, id := range held {
-		n.putOff(func(now time.Time) {
-			if e, ok := n.table.Entry(id); ok {
-				n.checkNow(now, e)
-			}
-		})
+	n.checks.warned = true
+	n.log.Warn("nobody answers, nothing is heard from anybody", "took", silence.Round(time.Second))
+}
+
+// askAgain looks at the nodes that were silent while our own network was, once it works again, some at a time.
+func (n *Node) askAgain() {
+	held := n.outage.Recovered()
+	if len(held) == 0 {
+		return
+	}
+	n.putOff(n.checkWitness)
+	room := max(0, outage.MaxHeld-len(n.checks.again))
+	n.checks.again = append(n.checks.again, held[:min(room, len(held))]...)
+	if !n.checks.pacing {
+		n.checks.pacing = true
+		n.putOff(n.askSome)
+	}
+}
+
+// askSome asks the next of the nodes that are to be asked again.
+func (n *Node) askSome(now time.Time) {
+	some := n.checks.again[:min(maxChecks, len(n.checks.again))]
+	n.checks.again = n.checks.again[len(some):]
+	for _, id := range some {
+		if e, ok := n.table.Entry(id); ok {
+			n.checkNow(now, e)
+		}
+	}
+	if n.checks.pacing = len(n.checks.again) > 0; n.checks.pacing {
+		n.after(now, againPause, n.askSome)
+	} else {
+		n.checks.again = nil
 	}
 }

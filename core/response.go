@@ -2,6 +2,8 @@ package core
 
 import (
 	"bytes"
+	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/discv5/host/codec"
@@ -19,10 +21,25 @@ const (
 
 // nodesAnswer collects the packets of a NODES answer, which may come in any order.
 type nodesAnswer struct {
-	distances []uint // asked for; nil: any
+	distances []uint // asked for
 	total     int
 	packets   int
+	seen      []uint64 // hashes of the packets so far
 	records   [][]byte
+}
+
+// contents makes the hashes of packets.
+var contents = maphash.MakeSeed()
+
+// repeated tells whether a packet of the answer came before, and remembers it. A datagram may come twice, and a peer may seal
+// the same message twice when handshakes cross, so it is the content that tells.
+func (a *nodesAnswer) repeated(body []byte) bool {
+	h := maphash.Bytes(contents, body)
+	if slices.Contains(a.seen, h) {
+		return true
+	}
+	a.seen = append(a.seen, h)
+	return false
 }
 
 // response handles a response: it must fit a call in id, node and address.
@@ -87,15 +104,21 @@ func (n *Node) lied(now time.Time, c *call) {
 	n.end(now, c, reply{err: ErrInvalidResponse})
 }
 
-// nodesArrived collects one packet of a NODES answer. All packets must name the same total.
+// nodesArrived collects one packet of a NODES answer. All packets must name the same total. A total beyond the bounds makes
+// the answer useless and proves no lie: the specification names no bounds.
 func (n *Node) nodesArrived(now time.Time, c *call, body []byte) {
 	m, _ := codec.ParseNodes(body)
 	a := c.nodes
 	if m.Total < 1 || m.Total > maxAnswerPackets || a.packets > 0 && m.Total != a.total {
 		n.stats.InvalidMessages++
 		if a.packets == 0 {
-			n.lied(now, c)
+			n.stats.InvalidResponses[c.kind]++
+			n.end(now, c, reply{err: ErrInvalidResponse})
 		}
+		return
+	}
+	if a.repeated(body) {
+		n.stats.Unsolicited++
 		return
 	}
 	if a.packets == 0 {
@@ -175,14 +198,5 @@ func (n *Node) tellable(c *call, node *enode.Node) bool {
 	if usable(v4) && !relayable(v4.Addr(), from) || usable(v6) && !relayable(v6.Addr(), from) {
 		return false
 	}
-	if c.nodes.distances == nil {
-		return true
-	}
-	d := uint(table.LogDist(c.peer.ID, node.ID()))
-	for _, asked := range c.nodes.distances {
-		if asked == d {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.nodes.distances, uint(table.LogDist(c.peer.ID, node.ID())))
 }

@@ -271,10 +271,15 @@ func (t *Table) Entry(id enode.ID) (*Entry, bool) {
 	return nil, false
 }
 
+// Known returns what the table has of id, be it an entry or a replacement, or nil.
+func (t *Table) Known(id enode.ID) *Entry {
+	k := keyOf(id)
+	return t.bucketOf(&k).find(&k)
+}
+
 // Node returns the newest record known of id, be it an entry or a replacement, or nil.
 func (t *Table) Node(id enode.ID) *enode.Node {
-	k := keyOf(id)
-	if e := t.bucketOf(&k).find(&k); e != nil {
+	if e := t.Known(id); e != nil {
 		return e.Node
 	}
 	return nil
