@@ -100,3 +100,20 @@ func TestSimCloseWaitsForHandlers(t *testing.T) {
 		close(release)
 	})
 }
+
+// Work that waits for the workers when the node is closed is left undone.
+func TestSimCloseLeavesJobs(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n := s.node(quiet, func(c *Config) { c.Workers = 1 })
+		ran := 0 // by the only worker
+		for range 1000 {
+			n.offload(true, func() { ran++; time.Sleep(time.Millisecond) }, func(time.Time) {})
+		}
+		pass(10 * time.Millisecond)
+		start := time.Now()
+		n.Close()
+		if took := time.Since(start); took > 2*time.Millisecond || ran > 20 {
+			t.Errorf("close took %v, %d jobs ran", took, ran)
+		}
+	})
+}

@@ -164,7 +164,9 @@ func (n *Node) work() {
 			}
 		}
 		j.run()
-		n.turn(j.finish)
+		if !n.turn(j.finish) {
+			return // what still waits would be for nobody
+		}
 	}
 }
 
