@@ -1,5 +1,5 @@
 // Package core is a running Node Discovery v5.1 node: sockets, sessions, routing table, requests, lookups, the local
-// record and the three extension points [TalkHandler], [Filter] and [Store].
+// record and the three extension points [TalkHandler] (or [AsyncTalkHandler]), [Filter] and [Store].
 //
 // # Layout
 //
@@ -11,7 +11,7 @@
 //   - nodes.go: nodes that were met and where they go; bans.go: who is kept out
 //   - check.go, refresh.go, query.go: liveness checks, table refresh, lookups
 //   - local.go: the local record, endpoint votes, reachability
-//   - talk.go: the extension point TALK
+//   - talk.go: the extension point TALK; talk_serve.go: places and answers; talk_send.go: calls that nobody waits for
 //   - filter.go: what a filter is; filter_chain.go: verdicts and what they do; filter_worker.go: how a filter is asked;
 //     filter_stats.go: counters and explanations
 //   - store.go: what a store is; store_writer.go: writing behind; store_load.go: reading at the start; stored.go: encodings
@@ -24,26 +24,30 @@
 // the timers that are due, a crypto worker for the result of one handshake, a caller for the start of a call. Nobody
 // blocks while holding it. What a turn sends is collected and leaves when the turn ends.
 //
-// Goroutines: one reader per socket, one clock, one crypto worker per core, one keeper of the local record; the store
-// writer and one worker per filter where there are any; one per TALK request being served, bounded. Close ends all of
-// them and waits, for the store and filters about a second (closeGrace), and not for handlers that ignore their context.
+// Goroutines: one reader per socket, one clock, one crypto worker per core, one keeper of the local record, one that runs
+// callbacks; the store writer and one worker per filter where there are any; one per request that a TalkHandler serves and
+// per unknown message, bounded for each protocol. Close ends all of them and waits: about a second (closeGrace) for those
+// that run somebody else's code or wait for the disk. One that hangs is abandoned.
+//
+// An AsyncTalkHandler is called in a turn, which is why it may not call the node. Its answers, and callbacks, hold no goroutine.
 //
 // A Filter or a Store may hang, panic, lie and fail without harm to anything else: its own goroutine calls it, what it
 // returns is checked, OnError decides in place of a filter, and memory stands in for a store.
 //
 // # Errors
 //
-// ErrClosed, ErrTimeout, ErrNoAddress, ErrTooLarge, ErrBusy, ErrBanned, ErrInvalidResponse, and the context's error.
+// ErrClosed, ErrTimeout, ErrNoAddress, ErrNoRecord, ErrNoSession, ErrTooLarge, ErrBusy, ErrBanned, ErrInvalidResponse, and
+// the context's error, with which a lookup returns what it has found.
 // What a stranger sends is never an error: it is dropped and counted ([Stats]).
 //
 // # Limits
 //
 // Everything that a stranger can make grow is bounded: sessions (Config.Sessions), challenges (16,384 outstanding, 64
 // per source), handshake jobs waiting (maxJobs), sources with a rate limit of their own (limit.MaxSources), verified records
-// remembered (maxRecords), TALK requests in flight (Config.Talk), records taken from one answer (maxAnswerRecords), packets of one answer
+// remembered (maxRecords), TALK requests in flight (Config.Talk, three quarters for one protocol), records taken from one answer (maxAnswerRecords), packets of one answer
 // (maxAnswerPackets), nodes whose verdicts are remembered (maxVerdicts), questions that wait for a filter (maxPending for
 // each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
-// from it (seedScans · seedsPerScan). Our own: calls under way (maxCalls), addresses that the socket refused to send to (maxUnsent), lookups under way (maxQueries).
+// from it (seedScans · seedsPerScan). Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under way (maxQueries).
 //
 // # Specification
 //
