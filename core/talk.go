@@ -71,7 +71,8 @@ type TalkAnswer struct {
 	Payload []byte
 }
 
-// AnswerTalk is PendingTalk.Answer for several requests: they cost one turn, and leave in as few system calls as they can.
+// AnswerTalk is PendingTalk.Answer for several requests: they cost one turn, and leave in as few system calls as they can. The
+// node does nothing else meanwhile, about a microsecond per answer: a few hundred at a time are enough.
 func (n *Node) AnswerTalk(answers ...TalkAnswer) {
 	n.turn(func(now time.Time) {
 		for _, a := range answers {

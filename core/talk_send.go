@@ -66,7 +66,7 @@ type TalkCall struct {
 // TalkAsync starts calls, and waits for none of them: no goroutine waits for a response. Several calls cost one turn, and
 // leave in as few system calls as they can. It returns ErrClosed, or ErrBusy when more than 16,384 calls would wait for
 // their Done to return: then none was started and no Done is called. Any other error goes to Done, and so does ErrClosed for the
-// calls under way when the node is closed.
+// calls under way when the node is closed. As with AnswerTalk, a few hundred at a time are enough.
 func (n *Node) TalkAsync(calls ...TalkCall) (err error) {
 	owed := 0
 	for i := range calls {
