@@ -33,13 +33,9 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	}
 	defer func() { err = errors.Join(err, id.lock.Release()) }()
 
-	settings, err := coreConfig(cfg, id, log)
+	node, bootnodes, err := listen(cfg, id, log)
 	if err != nil {
 		return err
-	}
-	node, err := core.Listen(settings)
-	if err != nil {
-		return advise(err)
 	}
 	if _, err := fmt.Fprintln(out, node.Self()); err != nil {
 		return errors.Join(fmt.Errorf("print the record: %w", err), node.Close())
@@ -48,7 +44,7 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	if err != nil {
 		return errors.Join(err, node.Close())
 	}
-	life := newLife(node, log, len(settings.Bootnodes))
+	life := newLife(node, log, bootnodes)
 	life.started(cfg, id)
 
 	mapping, err := openMapping(cfg, node, log)
@@ -73,6 +69,21 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	}
 	log.Info("stopping")
 	return stop(node, mapping, log)
+}
+
+// listen starts the node and tells how many it knows to join by.
+func listen(cfg *config.Config, id *identity, log hclog.Logger) (node *core.Node, bootnodes int, err error) {
+	defer func() {
+		if err != nil && id.fresh {
+			id.markUnused() // the node was never there
+		}
+	}()
+	settings, err := coreConfig(cfg, id, log)
+	if err != nil {
+		return nil, 0, err
+	}
+	node, err = core.Listen(settings)
+	return node, len(settings.Bootnodes), advise(err)
 }
 
 // stop closes the node and the mapping at the same time, so that together they take no longer than the slower of them.

@@ -4,7 +4,7 @@
 // # Layout
 //
 //   - daemon.go: Run, from the first file to the clean stop
-//   - identity.go: the data folder, its lock, the key
+//   - identity.go: the data folder, its lock, the key; fresh.go: whether the key has been seen by anybody
 //   - settings.go: the configuration as core understands it
 //   - life.go: the log of the node's life
 //   - mapping.go: the port mapping, when one is asked for

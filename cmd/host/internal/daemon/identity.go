@@ -11,6 +11,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/keyfile"
 	"github.com/discv5/host/cmd/host/internal/lockfile"
+	"github.com/discv5/host/cmd/host/internal/plainfile"
 	"github.com/discv5/host/sdk/fields"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
@@ -29,6 +30,7 @@ type identity struct {
 	key        *ecdsa.PrivateKey
 	keyPath    string
 	created    bool // the key was made just now
+	fresh      bool // the key has published nothing yet: it was made now, or at a start that failed
 	recordFile string
 }
 
@@ -60,16 +62,23 @@ func openIdentity(cfg *config.Config) (id *identity, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return id, id.checkRecord()
+	if err := id.checkRecord(); err != nil {
+		if id.created {
+			id.markUnused()
+		}
+		return nil, err
+	}
+	id.fresh = id.created || id.takeUnused()
+	return id, nil
 }
 
-// checkRecord refuses a folder that holds the record of another node. A record that is damaged is the node's own business.
+// checkRecord refuses a folder that holds the record of another node, or something else in the place of one. A record that
+// is damaged is the node's own business.
 func (id *identity) checkRecord() error {
-	info, err := os.Stat(id.recordFile)
-	if err != nil || info.Size() > maxRecord {
-		return nil
+	text, err := plainfile.Read(id.recordFile, maxRecord)
+	if errors.Is(err, plainfile.ErrNotRegular) {
+		return hint.Wrap(fmt.Errorf("read the record: %w", err), "the host keeps its node record under that name; move what is there away, or choose another folder with --data-dir")
 	}
-	text, err := os.ReadFile(id.recordFile)
 	if err != nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // listen starts a node on loopback.
-func listen(t *testing.T, bootnodes ...*enode.Node) *core.Node {
+func listenLocal(t *testing.T, bootnodes ...*enode.Node) *core.Node {
 	t.Helper()
 	key, err := crypto.GenerateKey()
 	if err != nil {
@@ -41,7 +41,7 @@ func logTo(w *bytes.Buffer, level hclog.Level) hclog.Logger {
 
 func TestLifeTellsTurnsOnce(t *testing.T) {
 	var out bytes.Buffer
-	l := newLife(listen(t), logTo(&out, hclog.Info), 2)
+	l := newLife(listenLocal(t), logTo(&out, hclog.Info), 2)
 	expect := func(what string, want ...string) {
 		t.Helper()
 		got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -80,7 +80,7 @@ func TestLifeTellsTurnsOnce(t *testing.T) {
 
 func TestLifeDebug(t *testing.T) {
 	var out bytes.Buffer
-	l := newLife(listen(t), logTo(&out, hclog.Debug), 0)
+	l := newLife(listenLocal(t), logTo(&out, hclog.Debug), 0)
 	l.event(core.Event{Type: core.SessionUp})
 	if !strings.Contains(out.String(), "[DEBUG] session_up") {
 		t.Errorf("at debug level a session is logged as %q", out.String())
@@ -94,7 +94,7 @@ func TestLifeDebug(t *testing.T) {
 
 func TestStartedTellsWhatIsMissing(t *testing.T) {
 	var out bytes.Buffer
-	newLife(listen(t), logTo(&out, hclog.Info), 0).started(&config.Config{Network: "none"}, &identity{created: true, keyPath: "dir/key"})
+	newLife(listenLocal(t), logTo(&out, hclog.Info), 0).started(&config.Config{Network: "none"}, &identity{created: true, keyPath: "dir/key"})
 	for _, want := range []string{"made a key, the identity of this node: file=dir/key", "node started: ", "no network to join"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in the log of a start:\n%s", want, out.String())

@@ -32,7 +32,7 @@ func (r *router) ExternalIP() (net.IP, error) { return net.IPv4(203, 0, 113, 9),
 func (r *router) String() string              { return "test router" }
 
 func TestMappingGoesIntoTheRecord(t *testing.T) {
-	node := listen(t)
+	node := listenLocal(t)
 	events, err := node.Events(16)
 	if err != nil {
 		t.Fatal(err)

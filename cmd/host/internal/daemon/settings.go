@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"slices"
+
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/networks"
 	"github.com/discv5/host/codec"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/table"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -21,9 +24,9 @@ func coreConfig(cfg *config.Config, id *identity, log hclog.Logger) (core.Config
 		ProtocolID: codec.ProtocolID([]byte(cfg.ProtocolID)),
 
 		RecordFile:   id.recordFile,
-		NewKey:       id.created,
+		NewKey:       id.fresh,
 		NoAutoUpdate: !cfg.AutoUpdate,
-		Bootnodes:    append(cfg.Bootnodes, bootnodes...),
+		Bootnodes:    others(slices.Concat(cfg.Bootnodes, bootnodes), id, log),
 
 		ResponseTimeout:  cfg.ResponseTimeout,
 		ChallengeTimeout: cfg.ChallengeTimeout,
@@ -47,6 +50,17 @@ func coreConfig(cfg *config.Config, id *identity, log hclog.Logger) (core.Config
 		c.Advertise = append(c.Advertise, at.AddrPort)
 	}
 	return c, nil
+}
+
+// others is the nodes without the host itself: a bootnode of a private network is often started with the list that all have.
+func others(nodes []*enode.Node, id *identity, log hclog.Logger) []*enode.Node {
+	self := enode.PubkeyToIDV4(&id.key.PublicKey)
+	return slices.DeleteFunc(nodes, func(n *enode.Node) bool {
+		if n.ID() == self {
+			log.Warn("bootnode skipped, it is this node itself", "node", self)
+		}
+		return n.ID() == self
+	})
 }
 
 // perSecond is a rate whose burst is what one second allows.

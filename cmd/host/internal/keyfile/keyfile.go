@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/plainfile"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -24,21 +25,16 @@ const (
 
 // Load reads the key in the file at path.
 func Load(path string) (*ecdsa.PrivateKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "make a key with: host key new "+path)
-		}
-		return nil, fmt.Errorf("read key file: %w", err)
+	f, info, err := plainfile.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "make a key with: host key new "+path)
+	case errors.Is(err, plainfile.ErrNotRegular):
+		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "give the path of a file with 64 hex digits")
+	case err != nil:
+		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "the user that runs host must be able to read it")
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, hint.Wrap(fmt.Errorf("read key file %s: not a regular file", path), "give the path of a file with 64 hex digits")
-	}
 	if err := checkMode(path, info.Mode()); err != nil {
 		return nil, err
 	}
