@@ -37,6 +37,7 @@ type banList struct {
 	ids      map[enode.ID]Ban
 	prefixes map[netip.Prefix]Ban
 	lengths  map[prefixLength]int // how many prefixes have it
+	order    banOrder
 }
 
 func (l *banList) id(now time.Time, id enode.ID) bool {
@@ -78,15 +79,12 @@ type prefixLength struct {
 func lengthOf(p netip.Prefix) prefixLength { return prefixLength{p.Addr().Is4(), p.Bits()} }
 
 // add enters a ban. Of two bans of the same subject the longer one holds.
-func (l *banList) add(now time.Time, b Ban) (Ban, bool) {
+func (l *banList) add(_ time.Time, b Ban) (Ban, bool) {
 	if l.ids == nil {
 		l.ids, l.prefixes, l.lengths = make(map[enode.ID]Ban), make(map[netip.Prefix]Ban), make(map[prefixLength]int)
 	}
 	if len(l.ids)+len(l.prefixes) >= maxBans {
-		l.expire(now)
-		if len(l.ids)+len(l.prefixes) >= maxBans {
-			l.dropShortest()
-		}
+		l.dropShortest()
 	}
 	if b.Prefix.IsValid() {
 		b.Prefix = b.Prefix.Masked()
@@ -98,24 +96,15 @@ func (l *banList) add(now time.Time, b Ban) (Ban, bool) {
 			l.lengths[lengthOf(b.Prefix)]++
 		}
 		l.prefixes[b.Prefix] = b
+		l.note(b)
 		return b, true
 	}
 	if old, ok := l.ids[b.ID]; ok && old.Until.After(b.Until) {
 		return old, false
 	}
 	l.ids[b.ID] = b
+	l.note(b)
 	return b, true
-}
-
-// dropShortest makes room.
-func (l *banList) dropShortest() {
-	var first Ban
-	for b := range l.all {
-		if first.Until.IsZero() || b.Until.Before(first.Until) {
-			first = b
-		}
-	}
-	l.remove(first)
 }
 
 func (l *banList) remove(b Ban) bool {
