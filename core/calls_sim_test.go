@@ -183,6 +183,13 @@ func TestSimNodesPackets(t *testing.T) {
 		total int
 		nodes []int // indices into ten nodes
 	}
+	var sixteen []answer
+	for i := range 16 {
+		sixteen = append(sixteen, answer{16, []int{i % 10}})
+	}
+	for i := 10; i < 16; i++ { // different packets, though they tell of known nodes
+		sixteen[i].nodes = []int{i % 10, (i + 1) % 10}
+	}
 	cases := map[string]struct {
 		answers []answer
 		want    []int
@@ -195,7 +202,9 @@ func TestSimNodesPackets(t *testing.T) {
 		"an empty one among them":          {answers: []answer{{2, nil}, {2, []int{4}}}, want: []int{4}},
 		"one is missing":                   {answers: []answer{{3, []int{0, 1}}, {3, []int{2}}}, want: []int{0, 1, 2}, partial: true},
 		"total changes":                    {answers: []answer{{2, []int{0}}, {1, []int{1}}, {3, []int{2}}, {2, []int{3}}}, want: []int{0, 3}},
-		"total 16":                         {answers: slices.Repeat([]answer{{16, []int{5}}}, 16), want: []int{5}},
+		"total 16":                         {answers: sixteen, want: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
+		"the same packet twice":            {answers: []answer{{2, []int{0}}, {2, []int{0}}, {2, []int{1}}}, want: []int{0, 1}},
+		"the same packet again and again":  {answers: slices.Repeat([]answer{{3, []int{0}}}, 9), want: []int{0}, partial: true},
 		"total 0":                          {answers: []answer{{0, []int{0}}}, err: ErrInvalidResponse},
 		"total 17":                         {answers: []answer{{17, []int{0}}}, err: ErrInvalidResponse},
 		"more packets than the total says": {answers: []answer{{1, []int{0}}, {1, []int{1}}}, want: []int{0}},
@@ -248,12 +257,28 @@ func TestSimNodesPackets(t *testing.T) {
 				if took := r.took; c.partial != (took == 4*time.Second) {
 					t.Errorf("it took %v", took)
 				}
+				if len(n.Bans()) > 0 {
+					t.Error("such an answer is no lie")
+				}
 				if st := n.Stats(); c.partial && st.Timeouts[codec.FindNodeType] != 0 {
 					t.Error("a partial answer counts as a timeout")
 				}
 			})
 		})
 	}
+}
+
+// Without distances nothing was asked for, and no record is taken.
+func TestSimFindNodeWithoutDistances(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, p := s.node(quiet), s.peer()
+		p.dial(n)
+		wait := finding(n, p.node)
+		p.nodes(p.wantMessage(codec.FindNodeType), 1, p.node, signed(t, keyAt(t, p.id(), 255), 1, s.addr()))
+		if r := wait(); r.err != nil || len(r.value) != 0 {
+			t.Errorf("%d nodes, %v; want none", len(r.value), r.err)
+		}
+	})
 }
 
 // Of an answer no more than 16 records are looked at, whatever its size.
@@ -325,6 +350,74 @@ func TestSimSendErrorDoesNotCount(t *testing.T) {
 		if i, ok := info(n, p.id()); ok && i.Verified {
 			t.Error("silence after a send error does not count")
 		}
+	})
+}
+
+// What the socket refuses to send to at all leaves the table, unless it answered not long ago.
+func TestSimUnreachableNodesLeave(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, peers := s.outageNet(6, func(c *Config) {
+			c.Conns = []PacketConn{s.net.Listen(addrPort("198.18.0.1:1")), noRoute{s.net.Listen(addrPort("[2001:db9::1]:1"))}}
+		})
+		v6 := func(i int) netip.AddrPort {
+			return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 0x0d, 0xb9, 1, byte(i), 1, 1, 1}), 9)
+		}
+		for i := range 32 {
+			if _, err := n.Add(signed(t, newKey(t), 1, v6(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		known := signed(t, newKey(t), 1, v6(99))
+		s.know(n, known)
+		pass(8 * time.Minute)
+		if !verified(n, known.ID()) {
+			t.Error("a node that answered minutes ago counts as silent because nothing can be sent to it")
+		}
+		if nodes, _ := n.Len(); nodes != len(peers)+1 {
+			t.Errorf("%d nodes are in the table, want those %d that can be sent to and the one that answered once", nodes, len(peers))
+		}
+		s.within(30*time.Minute, "it leaves as well", func() bool { _, ok := info(n, known.ID()); return !ok })
+	})
+}
+
+// While nothing can be sent anywhere nobody leaves the table for it.
+func TestSimNoRouteAnywhere(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n := s.node(func(c *Config) { c.Conns = []PacketConn{noRoute{s.net.Listen(s.addr())}} })
+		for range 20 {
+			if _, err := n.Add(signed(t, newKey(t), 1, s.addr())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Minute)
+		before, _ := n.Len()
+		pass(time.Hour)
+		if nodes, _ := n.Len(); nodes != before || before < 15 {
+			t.Errorf("%d of %d nodes are left", nodes, before)
+		}
+	})
+}
+
+// noRoute is a socket of a host that has no route for its family.
+type noRoute struct{ PacketConn }
+
+func (noRoute) WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error) { return 0, syscall.ENETUNREACH }
+
+// A node with two addresses is found at the one that can be sent to.
+func TestSimUnreachableFamily(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		other := s.node(quiet, s.at("198.18.9.9:9", "[2001:db9::9]:9"))
+		n := s.node(func(c *Config) {
+			c.Conns = []PacketConn{noRoute{s.net.Listen(addrPort("198.18.0.1:1"))}, s.net.Listen(addrPort("[2001:db9::1]:1"))}
+		})
+		if _, err := n.Add(other.Self()); err != nil {
+			t.Fatal(err)
+		}
+		s.within(15*time.Second, "the node is verified at its other address", func() bool { return verified(n, other.ID()) })
+		if i, _ := info(n, other.ID()); !i.Addr.Addr().Is6() {
+			t.Errorf("verified at %v", i.Addr)
+		}
+		s.ping(n, other.Self())
 	})
 }
 

@@ -55,7 +55,8 @@ type checkState struct {
 	steady   time.Time              // the last answer, or check for want of answers
 	fetching int                    // records being asked for
 	fetched  map[enode.ID]time.Time // until when a node is not asked for its record again
-	heard    time.Time              // the last valid packet; at first the start
+	started  time.Time              // the first turn
+	heard    time.Time              // the last valid packet
 	warned   bool                   // the operator knows that nobody is heard
 	again    []enode.ID             // nodes to be asked again after an outage
 	pacing   bool                   // again is being worked off
@@ -198,8 +199,10 @@ func (n *Node) pingEntry(now time.Time, node *enode.Node, addr netip.AddrPort, d
 }
 
 // pingBack pings a peer that opened a session, a little later. It counts on that, whatever else we ask it meanwhile. A peer
-// in reserve is pinged too: when it answers it takes the place of a node that never did.
-func (n *Node) pingBack(now time.Time, id enode.ID) {
+// in reserve is pinged too, though others have pushed it out meanwhile: when it answers it takes the place of a node that
+// never did.
+func (n *Node) pingBack(now time.Time, node *enode.Node, addr netip.AddrPort) {
+	id := node.ID()
 	e := n.table.Known(id)
 	if n.cfg.NoRefresh || e == nil || e.Verified || n.checks.backs[id] != nil || len(n.checks.backs) >= maxPingBacks {
 		return
@@ -212,9 +215,14 @@ func (n *Node) pingBack(now time.Time, id enode.ID) {
 		delete(n.checks.backs, id)
 		if e, ok := n.table.Entry(id); ok {
 			n.checkNow(now, e)
-		} else if e := n.table.Known(id); e != nil {
-			n.pingEntry(now, e.Node, e.Addr, func(time.Time, reply) {})
+			return
 		}
+		n.pingEntry(now, node, addr, func(now time.Time, r reply) {
+			if r.err == nil && n.table.Known(id) == nil {
+				n.offer(now, node, addr)
+				n.seenNode(now, id, r.rtt)
+			}
+		})
 	})
 }
 
@@ -308,7 +316,7 @@ func (n *Node) doubt(now time.Time) {
 func (n *Node) validPacket(now time.Time) {
 	if n.checks.warned {
 		n.checks.warned = false
-		n.log.Info("somebody is heard again", "took", now.Sub(n.checks.heard).Round(time.Second))
+		n.log.Info("somebody is heard again")
 	}
 	n.checks.heard = now
 	n.outage.ValidPacket(now)
@@ -317,7 +325,11 @@ func (n *Node) validPacket(now time.Time) {
 
 // warnSilence tells the operator, once, when a request timed out and nobody at all has been heard for a while.
 func (n *Node) warnSilence(now time.Time) {
-	silence := now.Sub(n.checks.heard)
+	since := n.checks.heard
+	if since.IsZero() {
+		since = n.checks.started
+	}
+	silence := now.Sub(since)
 	if n.checks.warned || silence < silenceWarning {
 		return
 	}

@@ -128,7 +128,7 @@ func (n *Node) offerBack(now time.Time, node *enode.Node, from netip.AddrPort) {
 		return
 	}
 	n.offer(now, node, from)
-	n.pingBack(now, node.ID())
+	n.pingBack(now, node, from)
 }
 
 // enter puts a node into the table.
