@@ -354,6 +354,7 @@ func TestAsyncRace(t *testing.T) {
 		}
 		done.Wait()
 	}
+	b.Close() // nobody asks any more
 	close(requests)
 	workers.Wait()
 	if answered.Load() < rounds*batch*9/10 {
