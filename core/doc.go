@@ -8,7 +8,7 @@
 //   - packet.go: an incoming packet, and the answer to each request
 //   - call.go, response.go: our own requests and what comes back
 //   - api.go: what callers use
-//   - nodes.go: nodes that were met and where they go; bans.go: who is kept out
+//   - nodes.go: nodes that were met and where they go; bans.go, bans_order.go: who is kept out
 //   - check.go, refresh.go, query.go: liveness checks, table refresh, lookups
 //   - local.go: the local record, endpoint votes, reachability
 //   - talk.go: the extension point TALK; talk_serve.go: places and answers; talk_send.go: calls that nobody waits for
@@ -36,7 +36,7 @@
 //
 // # Errors
 //
-// ErrClosed, ErrTimeout, ErrNoAddress, ErrNoRecord, ErrNoSession, ErrTooLarge, ErrBusy, ErrBanned, ErrInvalidResponse, and
+// ErrClosed, ErrTimeout, ErrNoNode, ErrNoAddress, ErrNoRecord, ErrNoSession, ErrTooLarge, ErrBusy, ErrBanned, ErrInvalidResponse, and
 // the context's error, with which a lookup returns what it has found.
 // What a stranger sends is never an error: it is dropped and counted ([Stats]).
 //
@@ -47,7 +47,8 @@
 // remembered (maxRecords), TALK requests in flight (Config.Talk, three quarters for one protocol), records taken from one answer (maxAnswerRecords), packets of one answer
 // (maxAnswerPackets), nodes whose verdicts are remembered (maxVerdicts), questions that wait for a filter (maxPending for
 // each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
-// from it (seedScans · seedsPerScan). Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under way (maxQueries).
+// from it (seedScans · seedsPerScan). Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under way (maxQueries),
+// liveness checks (maxChecks, maxFirstChecks, maxPingBacks), nodes whose announced records were asked for (maxFetched).
 //
 // # Specification
 //

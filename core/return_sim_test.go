@@ -180,3 +180,27 @@ func TestSimBannedIsNotChallenged(t *testing.T) {
 		p.want(codec.FlagWhoareyou)
 	})
 }
+
+// Add tells of a node that waits for a filter, and of one that a filter rejects.
+func TestSimAddOfFiltered(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		good, bad := unsigned(1, 1), unsigned(2, 1)
+		n := s.node(quiet, filtered(everywhere("slow", &rules{before: slow(100 * time.Millisecond), verdict: func(_ Stage, n *enode.Node) Verdict {
+			if n.ID() == bad.ID() {
+				return Verdict{Decision: Reject}
+			}
+			return Verdict{Decision: Accept}
+		}})))
+		want := func(when string, node *enode.Node, want table.Result) {
+			t.Helper()
+			if r, err := n.Add(node); r != want || err != nil {
+				t.Errorf("%s: %v, %v; want %v", when, r, err, want)
+			}
+		}
+		want("before the verdict", good, table.Pending)
+		want("before the verdict", bad, table.Pending)
+		pass(time.Second)
+		want("accepted", good, table.Existing)
+		want("rejected", bad, table.Rejected)
+	})
+}
