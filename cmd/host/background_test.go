@@ -98,13 +98,23 @@ func startHost(ts *testscript.TestScript, neg bool, args []string) {
 	path, err := exec.LookPath("host") // testscript.Main has put it into PATH
 	ts.Check(err)
 	env, words := append(os.Environ(), "HOME="+ts.Getenv("HOME")), args[1:]
+	full := false
 	for len(words) > 1 && strings.Contains(words[0], "=") {
+		full = full || words[0] == "FULL=1"
 		env, words = append(env, words[0]), words[1:]
 	}
 	h := &running{cmd: exec.Command(path, words...), ended: make(chan error, 1)}
 	h.cmd.Dir, h.cmd.Env = ts.MkAbs("."), env
-	stdout, err := h.cmd.StdoutPipe()
-	ts.Check(err)
+	var stdout io.Reader = strings.NewReader("")
+	if full {
+		f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		ts.Check(err)
+		defer f.Close()
+		h.cmd.Stdout = f
+	} else {
+		stdout, err = h.cmd.StdoutPipe()
+		ts.Check(err)
+	}
 	stderr, err := h.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(h.cmd.Start())
@@ -173,6 +183,40 @@ func endHost(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := fmt.Sprint(h.cmd.ProcessState.ExitCode()); got != want {
 		ts.Fatalf("%s ended with status %s (%v), want %s\n-- stderr\n%s", args[0], got, err, want, h.stderr)
+	}
+}
+
+func endedHost(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ended NAME STATUS")
+	}
+	h := hostNamed(ts, args[0])
+	limit := time.NewTimer(awaitLimit)
+	defer limit.Stop()
+	select {
+	case <-h.ended:
+	case <-limit.C:
+		ts.Fatalf("%s does not end", args[0])
+	}
+	if got := fmt.Sprint(h.cmd.ProcessState.ExitCode()); got != args[1] {
+		ts.Fatalf("%s ended with status %s, want %s\n-- stderr\n%s", args[0], got, args[1], h.stderr)
+	}
+}
+
+func checkStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status STATUS ARG…")
+	}
+	got := "0"
+	if err := ts.Exec("host", args[1:]...); err != nil {
+		ended, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("host %v: %v", args[1:], err)
+		}
+		got = fmt.Sprint(ended.ExitCode())
+	}
+	if got != args[0] {
+		ts.Fatalf("host %v ended with status %s, want %s", args[1:], got, args[0])
 	}
 }
 

@@ -27,15 +27,18 @@ func TestScripts(t *testing.T) {
 //
 //	start NAME [VAR=VALUE…] ARG…
 //	                          run host with the arguments in the background
+//	                          (FULL=1: its stdout is a disk that is full)
 //	await NAME stdout|stderr REGEXP [VAR]
 //	                          wait until a line matches, and put its first group into VAR
 //	end NAME SIGNAL [STATUS]  send TERM, INT or KILL and wait for the end; TERM and INT must end it with status 0
 //	                          (or STATUS) within 2 seconds
+//	ended NAME STATUS         wait for the end of a host that ends by itself
+//	status STATUS ARG…        run host with the arguments and check its exit status; stderr is for the command stderr
 //	mode FILE OCTAL           check the permissions of a file
 func scripts(p testscript.Params) testscript.Params {
 	p.RequireExplicitExec = true
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"start": startHost, "await": awaitLine, "end": endHost, "mode": checkMode,
+		"start": startHost, "await": awaitLine, "end": endHost, "ended": endedHost, "status": checkStatus, "mode": checkMode,
 	}
 	p.Setup = func(e *testscript.Env) error {
 		e.Values[hostsKey{}] = make(map[string]*running)

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/networks"
+	"github.com/discv5/host/codec"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/sdk/fields"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -29,6 +31,7 @@ type client struct {
 	listen    []string
 	bootnodes []string
 	network   string
+	protocol  string
 	timeout   time.Duration
 	json      bool
 }
@@ -40,6 +43,7 @@ func asking(cmd *cobra.Command, run func(c *client, args []string) error) *cobra
 	fs.StringArrayVar(&c.listen, "listen", nil, "UDP address to ask from, `ip:port`; may be repeated (default: a free port, on loopback for a loopback target)")
 	fs.StringArrayVar(&c.bootnodes, "bootnode", nil, "record of a node to join by, `enr`; may be repeated")
 	fs.StringVar(&c.network, "network", networks.None, "`name` of a network to join by its published bootnodes: none, mainnet, sepolia or hoodi")
+	fs.StringVar(&c.protocol, "protocol-id", string(codec.DefaultProtocolID[:]), "protocol id in packet headers, `text` of 6 bytes; of a private network that uses one of its own")
 	fs.DurationVar(&c.timeout, "timeout", defaultTimeout, "how long to wait in all")
 	fs.BoolVar(&c.json, "json", false, "print JSON")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -83,7 +87,14 @@ func (c *client) open(peers, bootnodes []*enode.Node, response time.Duration) (*
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	cfg := core.Config{PrivateKey: key, NewKey: true, NoRefresh: true, Workers: 1, Bootnodes: bootnodes, ResponseTimeout: response}
+	var protocol config.ProtocolID
+	if err := protocol.UnmarshalText([]byte(c.protocol)); err != nil {
+		return nil, usage(c.cmd, hint.Wrap(fmt.Errorf("--protocol-id: %w", err), hint.Of(err)))
+	}
+	cfg := core.Config{
+		PrivateKey: key, NewKey: true, NoRefresh: true, Workers: 1, Bootnodes: bootnodes, ResponseTimeout: response,
+		ProtocolID: codec.ProtocolID([]byte(protocol)),
+	}
 	for _, text := range c.listen {
 		at, err := netip.ParseAddrPort(text)
 		if err != nil {
@@ -159,6 +170,9 @@ func (c *client) explain(err error, peer *enode.Node) error {
 		advice = "the node may be off, behind a firewall, or its record old; host resolve ENR --network NAME finds its newest record"
 		if at, ok := peer.UDPEndpoint(); ok && at.Addr().IsLoopback() {
 			advice = "the record is of a node on this machine: is it running, and is the record the one it printed last?"
+		}
+		if peer != nil && c.protocol != string(codec.DefaultProtocolID[:]) {
+			advice = fmt.Sprintf("does the node use the protocol id %q? If so: %s", c.protocol, advice)
 		}
 	}
 	switch {

@@ -3,12 +3,16 @@
 // # Layout
 //
 // Main runs one command line and returns the exit status. Each command stands in the file of its name; root.go joins them,
-// report.go prints errors. Results go to stdout, everything else (logs, notes, errors) to stderr.
+// report.go prints errors, output.go notices when results cannot be written. Results go to stdout, everything else (logs,
+// notes, errors) to stderr.
 //
 // # Errors
 //
 // A failure reads "host: what failed", then "hint: what to do" where something can be done. The exit status is 0 for
-// success, 1 for failure, 2 for a command line that cannot be understood.
+// success, 1 for failure, 2 for a command line that cannot be understood. An argument that is no node record is the latter,
+// except for host enr, which is asked what it is.
+//
+// A result that cannot be written is a failure of every command, and ends it.
 //
 // # To add a command
 //

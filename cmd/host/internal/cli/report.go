@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // usageError marks a command line that cannot be understood.
@@ -23,6 +27,23 @@ func usage(cmd *cobra.Command, err error) error {
 		err = hint.Wrap(err, cmd.CommandPath()+" --help shows how to use it")
 	}
 	return usageError{err}
+}
+
+// wantedByFlag is what the values of a flag look like, by its type in pflag.
+var wantedByFlag = map[string][2]string{
+	"int":      {"a whole number", "write digits alone"},
+	"bool":     {"true or false", "write the flag without a value, or with =true or =false"},
+	"duration": {"a duration", "write a number with a unit, like " + (5 * time.Second).String()},
+}
+
+// flagError is usage for what pflag says of a flag, in words of our own.
+func flagError(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		if wanted, ok := wantedByFlag[invalid.GetFlag().Value.Type()]; ok {
+			err = hint.New(fmt.Sprintf("--%s %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), wanted[0]), wanted[1])
+		}
+	}
+	return usage(cmd, err)
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
@@ -58,13 +79,27 @@ func report(w io.Writer, err error) int {
 }
 
 func explain(w io.Writer, what, source, advice string) {
-	fmt.Fprintf(w, "host: %s\n", what)
+	fmt.Fprintf(w, "host: %s\n", plain(what))
 	if source != "" {
 		fmt.Fprintln(w, source)
 	}
 	if advice != "" {
-		fmt.Fprintf(w, "hint: %s\n", advice)
+		fmt.Fprintf(w, "hint: %s\n", plain(advice))
 	}
+}
+
+// plain makes one line of text that a terminal only shows: several errors are joined by semicolons, and characters that it
+// would obey, which an argument or a file may hold, are written as their escapes.
+func plain(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ReplaceAll(text, "\n", "; ") {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // row is one line of a result: a name and its value.
@@ -79,7 +114,7 @@ func printRows(w io.Writer, rows []row) error {
 	var b strings.Builder
 	for _, r := range rows {
 		if r.name != "" {
-			fmt.Fprintf(&b, "%-*s  %s", width, r.name, r.value)
+			fmt.Fprintf(&b, "%-*s  %s", width, plain(r.name), plain(r.value))
 		}
 		b.WriteByte('\n')
 	}

@@ -22,13 +22,20 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := newOutput(stdout, cancel)
 
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	return report(stderr, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if failed := out.failed(); failed != nil {
+		err = failed // also where the command took no notice, like cobra's help
+	}
+	return report(stderr, err)
 }
 
 func newRoot() *cobra.Command {
@@ -37,12 +44,20 @@ func newRoot() *cobra.Command {
 		Short: "A node of Ethereum's discovery network (Node Discovery v5.1)",
 		Long: `host is a node of Ethereum's discovery network (Node Discovery v5.1).
 
-It keeps a table of other nodes, answers their questions, and finds nodes for you.`,
+It keeps a table of other nodes, answers their questions, and finds nodes for you.
+
+  host dev                  try it: a network on this machine, no configuration
+  host run                  run a node; host run --network mainnet joins a public network
+  host ping enr:…           ask a node, as do findnode, talk, resolve and lookup
+
+Results go to stdout, everything else to stderr; with --json a result is JSON. The exit status is 0 for success, 1 for a
+failure, 2 for a command line that cannot be understood. An argument that should be a node record and is none counts as the
+latter, but not for host enr, whose work is to judge it: its status is 1.`,
 		SilenceErrors:     true, // report prints them
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	group(root,
 		newRun(),
 		newDev(),

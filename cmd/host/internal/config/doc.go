@@ -10,6 +10,12 @@
 // Environment names are HOST_ and the key in capitals, blocks joined by two underscores: HOST_TABLE__BUCKET_IP_LIMIT.
 // Lists in variables are separated by commas; an empty variable counts as unset. HOST_CONFIG names the file.
 //
+// Expressions of the file may call env and file, see functions.go, and nothing else.
+//
+// Plugin blocks (plugin.go, pluginblock.go) become Plugins: their own keys are checked at once, the config block in them when
+// the plugin has described itself, by DecodeBody with the Schema it gave (body.go, value.go). Neither the environment nor
+// flags change them.
+//
 // # Errors
 //
 // Load reports every mistake at once, as Problems: where it is (file, line, column and the source line; variable; flag),
@@ -18,11 +24,13 @@
 //
 // # Limits
 //
-// A file has at most 256 KiB; lists at most 1024 elements.
+// A file has at most 256 KiB, 64 brackets in each other and 1024 operators (nesting.go: hcl's parser has no bounds of its
+// own); lists and maps have at most 1024 elements, a file that is included at most 1 MiB. There may be 64 plugins.
 //
 // # To add a config key
 //
 //  1. Add a field with its tags to Config (or to Table, Limits) in config.go; a type of its own needs a check in types.go.
 //  2. Show it, commented at its default, in config.hcl at the top level; a test compares the two.
-//  3. A rule over several keys goes into check in check.go.
+//  3. A key of plugin blocks goes into pluginSchema and Plugin in plugin.go, its check into pluginblock.go.
+//  4. A rule over several keys goes into check in check.go.
 package config

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,17 +19,28 @@ import (
 type parser struct {
 	file     string // as the operator wrote it
 	schema   *schema
-	source   []byte
+	env      []string // for the function env
+	doc      *document
+	plugins  []*Plugin
 	origins  map[string]Origin
 	problems Problems
 	badLines map[int]bool // lines whose syntax is wrong: what they mean is not judged
 }
 
+// pluginType is the type of the blocks that Plugin stands for.
+const pluginType = "plugin"
+
 var _ koanf.Parser = (*parser)(nil)
 
 // Unmarshal returns the file's values as nested maps. Mistakes are Problems; the values that are right come with them.
 func (p *parser) Unmarshal(source []byte) (map[string]any, error) {
-	p.source, p.origins, p.problems, p.badLines = source, make(map[string]Origin), nil, make(map[int]bool)
+	p.doc = &document{file: p.file, text: source}
+	p.doc.eval = functions(p.doc, p.env)
+	p.origins, p.plugins, p.problems, p.badLines = make(map[string]Origin), nil, nil, make(map[int]bool)
+	if at, what, found := tooDeep(source, p.file); found {
+		p.add(at, what, "settings need no such thing; is this the right file?")
+		return nil, p.problems
+	}
 	file, diags := hclsyntax.ParseConfig(source, p.file, hcl.InitialPos)
 	for _, d := range diags {
 		p.syntax(d)
@@ -38,34 +48,50 @@ func (p *parser) Unmarshal(source []byte) (map[string]any, error) {
 	values := make(map[string]any)
 	if file != nil {
 		if body, ok := file.Body.(*hclsyntax.Body); ok {
-			p.block(body, p.schema, values)
+			p.block(p.withoutPlugins(body), p.schema, values)
 		}
 	}
 	if len(p.problems) > 0 {
-		slices.SortStableFunc(p.problems, func(a, b Problem) int { return a.line - b.line })
+		p.problems.sort()
 		return values, p.problems
 	}
 	return values, nil
 }
 
-func (p *parser) at(r hcl.Range) string {
-	return fmt.Sprintf("%s:%d:%d", p.file, r.Start.Line, r.Start.Column)
+// withoutPlugins reads the plugin blocks and returns the rest.
+func (p *parser) withoutPlugins(body *hclsyntax.Body) *hclsyntax.Body {
+	rest := *body
+	rest.Blocks = nil
+	var blocks hclsyntax.Blocks
+	for _, b := range body.Blocks {
+		if b.Type == pluginType {
+			blocks = append(blocks, b)
+		} else {
+			rest.Blocks = append(rest.Blocks, b)
+		}
+	}
+	found, problems := plugins(p.doc, blocks)
+	p.plugins = found
+	for _, problem := range problems {
+		p.report(problem)
+	}
+	return &rest
 }
 
-func (p *parser) add(r hcl.Range, what, advice string) {
-	if p.badLines[r.Start.Line] {
-		return
+func (p *parser) at(r hcl.Range) string { return p.doc.at(r) }
+
+func (p *parser) add(r hcl.Range, what, advice string) { p.report(p.doc.problem(r, what, advice)) }
+
+func (p *parser) report(problem Problem) {
+	if !p.badLines[problem.line] {
+		p.problems = append(p.problems, problem)
 	}
-	p.problems = append(p.problems, Problem{Where: p.at(r), What: what, Source: snippet(p.source, r), Hint: advice, line: r.Start.Line})
 }
 
 func (p *parser) syntax(d *hcl.Diagnostic) {
-	r := hcl.Range{Start: hcl.InitialPos, End: hcl.InitialPos}
-	if d.Subject != nil {
-		r = *d.Subject
-	}
-	p.add(r, lowerFirst(d.Summary), d.Detail)
-	p.badLines[r.Start.Line] = true
+	problem := p.doc.diagnosed(d)
+	p.report(problem)
+	p.badLines[problem.line] = true
 }
 
 func lowerFirst(s string) string {
@@ -86,7 +112,7 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 		case l != nil:
 			if v, ok := p.leaf(attr, l); ok {
 				values[attr.Name] = v
-				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), source: snippet(p.source, attr.SrcRange)}
+				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), source: snippet(p.doc.text, attr.SrcRange)}
 			}
 		case s.blocks[attr.Name] != nil:
 			p.add(attr.NameRange, fmt.Sprintf("%q is a block", join(s.path, attr.Name)), fmt.Sprintf("write %s { … } without an equals sign", attr.Name))
@@ -98,8 +124,6 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 	for _, b := range body.Blocks {
 		inner := s.blocks[b.Type]
 		switch {
-		case b.Type == "plugin" && s.path == "":
-			p.add(b.DefRange(), "this build of host has no plugins", "remove the plugin block, or use a build that has plugins")
 		case inner == nil && s.leaves[b.Type] != nil:
 			p.add(b.TypeRange, fmt.Sprintf("%q is not a block", join(s.path, b.Type)), fmt.Sprintf("write %s = %s", b.Type, s.leaves[b.Type].wanted()))
 		case inner == nil:
@@ -119,7 +143,11 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 
 func (p *parser) unknown(r hcl.Range, name string, s *schema) {
 	what := fmt.Sprintf("unknown key %q", join(s.path, name))
-	if near := suggest(name, s.names); near != "" {
+	names := s.names
+	if s.path == "" {
+		names = append(slices.Clip(names), pluginType)
+	}
+	if near := suggest(name, names); near != "" {
 		p.add(r, what, fmt.Sprintf("Did you mean %q?", near))
 		return
 	}
@@ -136,12 +164,12 @@ func (p *parser) unknown(r hcl.Range, name string, s *schema) {
 		p.add(r, what, fmt.Sprintf("%s belongs into %s", name, home))
 		return
 	}
-	p.add(r, what, "the keys are "+strings.Join(s.names, ", "))
+	p.add(r, what, "the keys are "+strings.Join(names, ", "))
 }
 
 // leaf evaluates an attribute and checks it.
 func (p *parser) leaf(attr *hclsyntax.Attribute, l *leaf) (any, bool) {
-	v, diags := attr.Expr.Value(nil)
+	v, diags := attr.Expr.Value(p.doc.eval)
 	if diags.HasErrors() {
 		for _, d := range diags {
 			p.syntax(d)
@@ -195,7 +223,7 @@ func (p *parser) element(r hcl.Range, v cty.Value, l *leaf) (any, bool) {
 	default:
 		out, err = l.parseOne(v.AsString())
 		if l.isPath {
-			out = p.relative(v.AsString())
+			out = p.doc.relative(v.AsString())
 		}
 	}
 	if err != nil {
@@ -203,12 +231,4 @@ func (p *parser) element(r hcl.Range, v cty.Value, l *leaf) (any, bool) {
 		return nil, false
 	}
 	return out, true
-}
-
-// relative takes a path in the file from the file's own folder.
-func (p *parser) relative(path string) string {
-	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "~") {
-		return path
-	}
-	return filepath.Join(filepath.Dir(p.file), path)
 }

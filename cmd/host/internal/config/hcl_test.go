@@ -33,11 +33,15 @@ func TestMarshalReadsBack(t *testing.T) {
 // No input panics; every mistake has a place; what is accepted can be written and read back.
 func FuzzParser(f *testing.F) {
 	f.Add("listen = [\"0.0.0.0:9000\"]\ntable {\n ipv4_prefix = 3\n}\n")
+	f.Add("plugin \"talk\" \"b\" {\n source = \"builtin:b\"\n env = {a = \"b\"}\n config {\n a = [1]\n}\n}\n")
 	f.Add("plugin \"a\" \"b\" {}\nnat = \"${x}\"\n")
 	f.Add("listen = [for x in [1]: x]")
 	f.Fuzz(func(t *testing.T, text string) {
 		p := &parser{file: "/f.hcl", schema: top}
 		values, err := p.Unmarshal([]byte(text))
+		for _, plugin := range p.plugins { // also the good ones of a file with mistakes
+			_, _, _ = DecodeBody(plugin.Config, Schema{Attributes: []Attribute{{Name: "a", Type: StringList}, {Name: "b", Type: Int}}})
+		}
 		if err != nil {
 			for _, problem := range err.(Problems) {
 				if !strings.HasPrefix(problem.Where, "/f.hcl:") || problem.What == "" {

@@ -3,12 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/plainfile"
 	"github.com/spf13/pflag"
 )
 
@@ -45,17 +46,17 @@ type fileProvider string
 func (f fileProvider) Read() (map[string]any, error) { return nil, errors.ErrUnsupported }
 
 func (f fileProvider) ReadBytes() ([]byte, error) {
-	file, err := os.Open(string(f))
-	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("read the configuration: %w", err), "check the path given with --config or "+envFile)
+	path := string(f)
+	if path == os.DevNull { // an empty file, for those who want to be sure that there is none
+		return nil, nil
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
+	data, err := plainfile.Read(path, maxFileSize)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	if len(data) > maxFileSize {
-		return nil, hint.New(fmt.Sprintf("read the configuration: %s has more than %d bytes", f, maxFileSize), "check the path given with --config")
+		advice := "check the path given with --config or " + envFile
+		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+			advice = "give the file in it, like --config " + filepath.Join(path, "config.hcl")
+		}
+		return nil, hint.Wrap(fmt.Errorf("read the configuration: %w", err), advice)
 	}
 	return data, nil
 }
@@ -150,6 +151,10 @@ func fromFlags(fs *pflag.FlagSet) (v values, origins map[string]Origin, problems
 			return
 		}
 		where := "flag --" + f.Name
+		if given.leaf.list && slices.ContainsFunc(given.texts, func(text string) bool { return strings.Trim(text, " ,") == "" }) {
+			problems = append(problems, Problem{Where: where, What: "the text is empty", Hint: "give it a value, or leave the flag out", OnFlags: true})
+			return
+		}
 		value, err := given.leaf.parse(strings.Join(given.texts, ","))
 		if err != nil {
 			problems = append(problems, Problem{Where: where, What: err.Error(), Hint: hint.Of(err), OnFlags: true})

@@ -32,6 +32,7 @@ type Loaded struct {
 	Config   Config
 	File     string            // the configuration file, "" when there is none
 	Origins  map[string]Origin // by key, blocks joined by a dot: "table.bucket_ip_limit"
+	Plugins  []*Plugin         // in the order of the file, those that are not enabled too
 	Warnings []string          // for the log
 }
 
@@ -47,7 +48,7 @@ func Load(src Sources) (*Loaded, error) {
 
 	var problems Problems
 	if out.File != "" {
-		p := &parser{file: out.File, schema: top}
+		p := &parser{file: out.File, schema: top, env: src.Env}
 		err := k.Load(fileProvider(out.File), p)
 		if found, ok := errors.AsType[Problems](err); ok {
 			problems = append(problems, found...)
@@ -55,6 +56,7 @@ func Load(src Sources) (*Loaded, error) {
 			return nil, err
 		}
 		maps.Copy(out.Origins, p.origins)
+		out.Plugins = p.plugins
 	}
 	env, origins, found, warnings := fromEnv(src.Env)
 	problems, out.Warnings = append(problems, found...), warnings
@@ -104,8 +106,8 @@ func (s Sources) file() string {
 // home replaces a leading ~ by the user's home.
 func (l *Loaded) home() error {
 	for key, path := range map[string]*string{"data_dir": &l.Config.DataDir, "key_file": &l.Config.KeyFile} {
-		rest, ok := strings.CutPrefix(*path, "~")
-		if !ok || (rest != "" && rest[0] != '/' && rest[0] != filepath.Separator) {
+		rest, ok := underHome(*path)
+		if !ok {
 			continue
 		}
 		home, err := os.UserHomeDir()
@@ -115,4 +117,20 @@ func (l *Loaded) home() error {
 		*path = filepath.Join(home, rest)
 	}
 	return nil
+}
+
+// underHome returns what follows a ~ that stands for the user's home.
+func underHome(path string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(path, "~")
+	return rest, ok && (rest == "" || rest[0] == '/' || rest[0] == filepath.Separator)
+}
+
+// expandHome replaces a leading ~ by the user's home; a user without one has no such path, whatever it is then.
+func expandHome(path string) string {
+	if rest, ok := underHome(path); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return path
 }

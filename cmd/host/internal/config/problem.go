@@ -1,8 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -15,7 +18,7 @@ type Problem struct {
 	Hint    string // what to do
 	OnFlags bool   // made on the command line
 
-	line int // in the file, 0 elsewhere
+	line, column int // in the file, 0 elsewhere
 }
 
 // Error is where and what, without source and hint.
@@ -43,6 +46,26 @@ func (ps Problems) OnFlags() bool {
 	return len(ps) > 0
 }
 
+// sort puts problems of one file into its order.
+func (ps Problems) sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+}
+
+// visible replaces what a terminal would obey, or not show, by a sign of the same width.
+func visible(line string) []rune {
+	runes := []rune(line)
+	for i, r := range runes {
+		if r == '\t' {
+			runes[i] = ' '
+		} else if !unicode.IsPrint(r) {
+			runes[i] = unicode.ReplacementChar
+		}
+	}
+	return runes
+}
+
 // snippet shows the first line of the range with a marker below it.
 func snippet(source []byte, at hcl.Range) string {
 	lines := strings.Split(string(source), "\n")
@@ -50,8 +73,7 @@ func snippet(source []byte, at hcl.Range) string {
 		return ""
 	}
 	const widest = 120 // a line longer than this is cut, with its marker
-	line := strings.TrimRight(strings.ReplaceAll(lines[at.Start.Line-1], "\t", " "), "\r")
-	runes := []rune(line)
+	runes := visible(strings.TrimRight(lines[at.Start.Line-1], "\r"))
 	if len(runes) > widest {
 		runes = append(runes[:widest-1], '…')
 	}

@@ -28,12 +28,15 @@ func (e *Endpoint) UnmarshalText(text []byte) error {
 		ap = netip.AddrPortFrom(ip, 0)
 	}
 	ip := ap.Addr().Unmap()
-	if ip.IsUnspecified() || ip.IsMulticast() || ip.Zone() != "" {
+	if ip.IsUnspecified() || ip.IsMulticast() || ip == broadcast || ip.Zone() != "" {
 		return hint.New(fmt.Sprintf("%q is not an address that others can send to", s), "write the public IP address of this host")
 	}
 	e.AddrPort = netip.AddrPortFrom(ip, ap.Port())
 	return nil
 }
+
+// broadcast is everybody on a link, and nobody.
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // MarshalText returns the form that UnmarshalText reads.
 func (e Endpoint) MarshalText() ([]byte, error) {
@@ -62,8 +65,8 @@ func (p *ProtocolID) UnmarshalText(text []byte) error {
 func checkListen(s string) error {
 	ap, err := netip.ParseAddrPort(s)
 	if err == nil {
-		if ap.Addr().IsMulticast() {
-			return hint.New(fmt.Sprintf("%q is a multicast address", s), "listen on an address of this machine")
+		if ap.Addr().IsMulticast() || ap.Addr().Unmap() == broadcast {
+			return hint.New(fmt.Sprintf("%q is a multicast or broadcast address", s), "listen on an address of this machine")
 		}
 		return nil
 	}

@@ -26,6 +26,9 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	for _, w := range loaded.Warnings {
 		log.Warn("setting ignored", "err", w)
 	}
+	if err := refusePlugins(loaded.Plugins); err != nil {
+		return err
+	}
 	cfg := &loaded.Config
 	id, err := openIdentity(cfg)
 	if err != nil {
@@ -69,6 +72,20 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	}
 	log.Info("stopping")
 	return stop(node, mapping, log)
+}
+
+// refusePlugins keeps a host from running without what its configuration asks for.
+func refusePlugins(plugins []*config.Plugin) error {
+	var problems config.Problems
+	for _, p := range plugins {
+		if p.Enabled {
+			problems = append(problems, p.Problem("", "this build of host has no plugins", "remove the plugin block or write enabled = false in it, or use a build that has plugins"))
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
 }
 
 // listen starts the node and tells how many it knows to join by.

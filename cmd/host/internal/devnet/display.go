@@ -3,7 +3,6 @@ package devnet
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ type display struct {
 }
 
 func newDisplay(w io.Writer) *display {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return &display{w: w, terminal: ok && isatty.IsTerminal(f.Fd())}
 }
 

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Kinds of plugins.
+const (
+	Talk   = "talk"
+	Filter = "filter"
+	Store  = "store"
+)
+
+// What an operator may write.
+var (
+	kinds  = []string{Talk, Filter, Store}
+	grants = []string{"self", "ping", "findnode", "talk", "lookup", "resolve", "closest", "sample", "watch", "record", "kv", "ban", "metrics"}
+	stages = []string{"table", "serve", "deliver"}
+	onErr  = []string{"accept", "reject"}
+)
+
+const builtinPrefix = "builtin:"
+
+// Bounds of plugin blocks.
+const (
+	maxPlugins  = 64
+	maxLabel    = 64        // bytes
+	maxProtocol = 64        // bytes of a protocol id
+	maxCount    = 1_048_576 // of max_in_flight and the like
+	maxOrder    = 1_000_000
+	minDeadline = time.Millisecond
+	maxDeadline = time.Minute
+)
+
+// Plugin is a block plugin "<kind>" "<name>", checked and with its defaults. Two with the same kind and name are a mistake, as
+// are two enabled stores and two enabled talk plugins with one protocol.
+type Plugin struct {
+	Kind string // Talk, Filter or Store
+	Name string // [a-z0-9][a-z0-9_-]*, at most 64 bytes
+
+	Source   string // builtin:NAME or the path of a program; see Builtin
+	Args     []string
+	SHA256   string            // of the program, 64 lower-case hex digits; empty: unpinned, or a builtin
+	Env      map[string]string // the whole environment of the program
+	Enabled  bool
+	Required bool     // the host is not ready without it
+	Grants   []string // what it may ask of the host, each once, in the order of the file
+
+	Deadline    time.Duration // of one request, 1 ms to 1 min
+	MaxInFlight int           // requests that it works on at a time, 1 to 1048576
+	MaxPerPeer  int           // of them, those of one peer
+	MaxQueue    int           // requests that wait for it
+
+	Protocols []string // of a talk plugin: the bytes of each id, 1 to 64; empty: those that it describes
+
+	Stages  []string // of a filter: table, serve, deliver; empty: those that it describes
+	Order   int      // of a filter: the lower ones are asked first; equal ones in the order of the file
+	OnError string   // of a filter: "accept" or "reject", what holds while it gives no answer
+	DryRun  bool     // of a filter: its verdicts are counted and not obeyed
+
+	Config *Body // its own settings, never nil; for DecodeBody with the schema that the plugin describes
+
+	Range  hcl.Range            // the header of the block
+	Ranges map[string]hcl.Range // of the keys that the block has
+
+	doc *document
+}
+
+// Builtin returns the name of the bundled plugin that Source stands for, if it stands for one.
+func (p *Plugin) Builtin() (name string, ok bool) { return strings.CutPrefix(p.Source, builtinPrefix) }
+
+// Problem is a mistake in the block, found by whoever knows more of the plugin than this package: at key if the block has it,
+// otherwise at its header. what is one line, advice says what to do.
+func (p *Plugin) Problem(key, what, advice string) Problem {
+	r, ok := p.Ranges[key]
+	if !ok {
+		r = p.Range
+	}
+	return p.doc.problem(r, what, advice)
+}
+
+// Where is the place of key, or of the block's header when the block does not have it: "config.hcl:3:1".
+func (p *Plugin) Where(key string) string { return p.Problem(key, "", "").Where }
+
+// pluginSchema is what a block of a kind may contain.
+func pluginSchema(kind string) Schema {
+	s := Schema{
+		Attributes: []Attribute{
+			{Name: "source", Type: String, Required: true, Doc: `"builtin:NAME", or the path of a program`},
+			{Name: "args", Type: StringList, Default: `[]`},
+			{Name: "sha256", Type: String, Default: `""`},
+			{Name: "env", Type: StringMap, Default: `{}`},
+			{Name: "enabled", Type: Bool, Default: `true`},
+			{Name: "required", Type: Bool, Default: `false`},
+			{Name: "grants", Type: StringList, Default: `[]`},
+			{Name: "deadline", Type: Duration, Default: `"300ms"`},
+			{Name: "max_in_flight", Type: Int, Default: `1024`},
+			{Name: "max_per_peer", Type: Int, Default: `32`},
+			{Name: "max_queue", Type: Int, Default: `4096`},
+		},
+		Blocks: []Block{{Name: "config", free: true}},
+	}
+	switch kind {
+	case Talk:
+		s.Attributes = append(s.Attributes, Attribute{Name: "protocols", Type: StringList, Default: `[]`})
+	case Filter:
+		s.Attributes = append(s.Attributes,
+			Attribute{Name: "stages", Type: StringList, Default: `[]`},
+			Attribute{Name: "order", Type: Int, Default: `0`},
+			Attribute{Name: "on_error", Type: String, Default: `"accept"`},
+			Attribute{Name: "dry_run", Type: Bool, Default: `false`})
+	}
+	return s
+}
+
+// newPlugin has the defaults.
+func newPlugin(kind, name string) *Plugin {
+	p := &Plugin{
+		Kind: kind, Name: name, Args: []string{}, Env: map[string]string{}, Enabled: true, Grants: []string{},
+		Deadline: 300 * time.Millisecond, MaxInFlight: 1024, MaxPerPeer: 32, MaxQueue: 4096, Ranges: make(map[string]hcl.Range),
+	}
+	if kind == Filter {
+		p.OnError = "accept"
+	}
+	return p
+}

@@ -1,0 +1,3 @@
+nat = "up[31mnp"
+# ‮ hidden
+log_]0;ownedlevel = 3
