@@ -1,8 +1,10 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -10,6 +12,18 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 )
+
+// output collects a log.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock(); return o.b.Write(b) }
+func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
+func (o *output) logger() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Output: o, Level: hclog.Debug, DisableTime: true})
+}
 
 func TestParseEntry(t *testing.T) {
 	tests := []struct {

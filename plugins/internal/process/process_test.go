@@ -1,7 +1,8 @@
+//go:build linux
+
 package process
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -12,12 +13,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/discv5/host/sdk/pluginpb"
-	"github.com/hashicorp/go-hclog"
 )
 
 // runDir is a directory whose path is short enough for sockets.
@@ -88,18 +87,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// output collects a log.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock(); return o.b.Write(b) }
-func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
-func (o *output) logger() hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Output: o, Level: hclog.Debug, DisableTime: true})
-}
-
 func TestStartAndStop(t *testing.T) {
 	spec := specFor(t, "leaves on TERM")
 	p := mustStart(t, spec)
@@ -107,7 +94,7 @@ func TestStartAndStop(t *testing.T) {
 	if p.ExitError() != nil {
 		t.Error("a running process has an exit error:", p.ExitError())
 	}
-	if u, ok := p.Usage(); runtime.GOOS == "linux" && (!ok || u.RSS < 1<<20) {
+	if u, ok := p.Usage(); !ok || u.RSS < 1<<20 {
 		t.Errorf("usage is %+v, %v", u, ok)
 	}
 	dirs, _ := filepath.Glob(filepath.Join(spec.RunDir, "p-*"))
@@ -395,9 +382,6 @@ func TestPrints(t *testing.T) {
 
 // Many starts and stops of all kinds leave nothing behind.
 func TestNothingIsLeft(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("open files are counted in /proc, which this system does not have")
-	}
 	const cycles = 200
 	spec := specFor(t, "")
 	modes := []string{"leaves on TERM", "ignores TERM", "crash", "another version", "crash later", "leaves after the handshake", "", "not a plugin"}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -7,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,9 +19,6 @@ import (
 
 // A host that is killed takes its plugins with it; the next one removes what they leave.
 func TestHostIsKilled(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ends a process together with the one that started it")
-	}
 	for _, mode := range []string{"ignores TERM", "grandchild keeps stderr", "child in the group"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := runDir(t)
