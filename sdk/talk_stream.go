@@ -30,7 +30,8 @@ type talkJob struct {
 	TalkRequest
 	ctx        requestContext
 	id         uint64
-	next, prev *talkJob // in the list of open requests
+	due        time.Duration // its deadline, since the stream started
+	next, prev *talkJob      // in the list of open requests
 	cancelled  bool
 	fault      string // set: answered with this error, no handler runs
 }
@@ -63,7 +64,7 @@ type talkStream struct {
 	out     []*pluginpb.TalkResponse
 	other   []*pluginpb.TalkResponse // room for out while it is sent
 	spare   []*pluginpb.TalkResponse // to be used again
-	waits   time.Duration // since when the first of out waits
+	waits   time.Duration            // since when the first of out waits
 	sending bool
 	closed  bool
 	idle    chan struct{} // not nil: closed when nothing is open and all is sent
@@ -87,7 +88,9 @@ func (t *talkStream) accept(requests []*pluginpb.TalkRequest, now time.Time) err
 		return status.Error(codes.ResourceExhausted, "the host does not read the responses")
 	}
 	if t.head > maxInFlight {
-		t.queue = t.queue[:copy(t.queue, t.queue[t.head:])]
+		n := copy(t.queue, t.queue[t.head:])
+		clear(t.queue[n:])
+		t.queue = t.queue[:n]
 		t.head = 0
 	}
 	for i, r := range requests {
@@ -102,6 +105,7 @@ func (t *talkStream) accept(requests []*pluginpb.TalkRequest, now time.Time) err
 		if us := r.GetTimeoutUs(); us > 0 {
 			j.Deadline = now.Add(min(time.Duration(us)*time.Microsecond, maxTalkTimeout))
 		}
+		j.due = j.Deadline.Sub(t.started)
 		j.ctx.parent, j.ctx.deadline = t.ctx, j.Deadline
 		number, protocol := int(r.GetPeer()), int(r.GetProtocol())
 		switch {
@@ -180,7 +184,7 @@ func (t *talkStream) worker() {
 		case len(t.out) > 0 && !t.sending && (!queued || len(t.out) >= flushCount || now-t.waits > flushAfter):
 			t.flush()
 		case queued:
-			now = t.run()
+			now = t.run(now)
 		case t.closed || t.parked >= maxParked:
 			return
 		default:
@@ -193,31 +197,36 @@ func (t *talkStream) worker() {
 }
 
 // run does the first request of the queue and returns when that was. t.mu is held, but not meanwhile.
-func (t *talkStream) run() (now time.Duration) {
+func (t *talkStream) run(now time.Duration) (then time.Duration) {
 	j := t.queue[t.head]
 	t.queue[t.head] = nil
 	if t.head++; t.head == len(t.queue) {
 		t.queue, t.head = t.queue[:0], 0
 	}
-	skip := j.cancelled
+	skip := ""
+	switch {
+	case j.cancelled:
+		skip = "cancelled"
+	case now >= j.due:
+		skip = "too late"
+	}
 	t.help()
 	t.mu.Unlock()
 	var payload []byte
-	fault := "the handler ended its goroutine" // unless it returns
+	var fault string
 	defer func() {
 		j.ctx.end()
-		now = time.Since(t.started)
+		then = time.Since(t.started)
 		t.mu.Lock()
 		j.prev.next, j.next.prev = j.next, j.prev
 		t.opened--
-		t.answer(j.id, payload, fault, now)
+		t.answer(j.id, payload, fault, then)
 	}()
-	if skip {
-		fault = "cancelled"
-		return
+	if fault = skip; fault == "" {
+		fault = "the handler ended its goroutine" // unless it returns
+		payload, fault = t.handle(j)
 	}
-	payload, fault = t.handle(j)
-	return
+	return then
 }
 
 // handle calls the handler.
