@@ -4,7 +4,7 @@
 #
 # The environment wins over this file, and flags win over the environment. A variable is HOST_ and the key in capitals,
 # with two underscores between block and key: HOST_LISTEN, HOST_TABLE__BUCKET_IP_LIMIT. Relative paths start at the folder
-# of this file.
+# of this file. A value may be env("NAME"), env("NAME", "default") or file("path"), which reads a file's text.
 
 # --- identity and place ------------------------------------------------------------------------------------------------
 

@@ -40,10 +40,10 @@ type client struct {
 func asking(cmd *cobra.Command, run func(c *client, args []string) error) *cobra.Command {
 	c := &client{cmd: cmd}
 	fs := cmd.Flags()
-	fs.StringArrayVar(&c.listen, "listen", nil, "UDP address to ask from, `ip:port`; may be repeated (default: a free port, on loopback for a loopback target)")
-	fs.StringArrayVar(&c.bootnodes, "bootnode", nil, "record of a node to join by, `enr`; may be repeated")
+	fs.StringArrayVar(&c.listen, "listen", nil, "UDP address, `ip:port`, to ask from; may be repeated (default: a free port, on loopback for a loopback target)")
+	fs.StringArrayVar(&c.bootnodes, "bootnode", nil, "record, `enr`, of a node to join by; may be repeated")
 	fs.StringVar(&c.network, "network", networks.None, "`name` of a network to join by its published bootnodes: none, mainnet, sepolia or hoodi")
-	fs.StringVar(&c.protocol, "protocol-id", string(codec.DefaultProtocolID[:]), "protocol id in packet headers, `text` of 6 bytes; of a private network that uses one of its own")
+	fs.StringVar(&c.protocol, "protocol-id", string(codec.DefaultProtocolID[:]), "protocol id in packet headers, a `text` of 6 bytes; a private network may use one of its own")
 	fs.DurationVar(&c.timeout, "timeout", defaultTimeout, "how long to wait in all")
 	fs.BoolVar(&c.json, "json", false, "print JSON")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

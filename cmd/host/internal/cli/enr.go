@@ -22,8 +22,10 @@ func newEnr() *cobra.Command {
 		Short: "Explain a node record and verify its signature",
 		Long: `Explain a node record: who signed it, every field that is known from public networks decoded, the others as hex.
 
-TEXT begins with enr:. A dash reads it from stdin. A record whose signature is not good is shown too, and the exit status
-is 1.`,
+TEXT begins with enr:. A dash reads it from stdin. A record whose signature is not good is shown too; for it, and for a
+text that is no record, the exit status is 1.`,
+		Example: `  host enr enr:…
+  host key show --json key | jq -r .enr | host enr -`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := args[0]

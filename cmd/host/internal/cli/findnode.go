@@ -19,6 +19,8 @@ func newFindnode() *cobra.Command {
 nodes are at distance 256, a quarter at 255, and so on; 0 is the node itself.
 
 A node answers with at most 16 records. To know none is an answer too.`,
+		Example: `  host findnode enr:… 256 255
+  host findnode enr:… 0`,
 		Args: arguments(2, 1+codec.MaxDistance+1),
 	}, func(c *client, args []string) error {
 		peer, err := c.record(args[0])

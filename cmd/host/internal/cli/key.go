@@ -23,7 +23,8 @@ func newKeyNew() *cobra.Command {
 		Long: `Make a private key and store it in FILE, which only its owner can read. FILE is never overwritten.
 
 Without FILE the key itself is printed, for a secret store. Then stderr tells the node id.`,
-		Args: arguments(0, 1),
+		Example: `  host key new ./data/key`,
+		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				key, err := crypto.GenerateKey()

@@ -21,7 +21,8 @@ func newLookup() *cobra.Command {
 		Long: `Find the nodes closest to an id, 64 hex digits, and print their records, the closest first: at most 16, one a line.
 
 The search starts at the nodes of --bootnode and --network.`,
-		Args: arguments(1, 1),
+		Example: `  host lookup --network mainnet 97209eae44c2d45dce2f9d949f33105891c0694a7d1f5f1783c43adce3a3f82e`,
+		Args:    arguments(1, 1),
 	}, func(c *client, args []string) error {
 		id, err := c.id(args[0])
 		if err != nil {
@@ -48,6 +49,8 @@ func newResolve() *cobra.Command {
 
 With a record the node itself is asked first. If it does not answer there, or for an id alone, it is looked up from the nodes of
 --bootnode and --network.`,
+		Example: `  host resolve enr:…
+  host resolve --network mainnet 97209eae44c2d45dce2f9d949f33105891c0694a7d1f5f1783c43adce3a3f82e`,
 		Args: arguments(1, 1),
 	}, func(c *client, args []string) error {
 		if strings.HasPrefix(args[0], "enr:") {

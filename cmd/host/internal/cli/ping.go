@@ -26,6 +26,8 @@ func newPing() *cobra.Command {
 our address as the node sees it.
 
 The first PING sets up a session; the time is that of a second one.`,
+		Example: `  host ping enr:…
+  host ping --json --timeout 2s enr:…`,
 		Args: arguments(1, 1),
 	}, func(c *client, args []string) error {
 		peer, err := c.record(args[0])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -58,6 +59,8 @@ latter, but not for host enr, whose work is to judge it: its status is 1.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(flagError)
+	// The line of a group says COMMAND already; cobra would add one that says it again.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]{{end}}", "", 1))
 	group(root,
 		newRun(),
 		newDev(),
@@ -78,6 +81,7 @@ func group(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(sub...)
 	cmd.Args = cobra.ArbitraryArgs // cobra would report an unknown subcommand as a plain error
 	cmd.DisableFlagsInUseLine = true
+	cmd.Use += " COMMAND"
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			fmt.Fprintln(cmd.ErrOrStderr(), cmd.UsageString())

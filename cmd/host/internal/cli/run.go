@@ -18,6 +18,9 @@ func newRun() *cobra.Command {
 The first line on stdout is the node's record; everything else goes to the log on stderr. The key and the newest record are
 kept in the data folder, so that the node is the same one after a restart. Settings come from the file of --config, from
 variables (HOST_ and the name in capitals, like HOST_LOG_LEVEL) and from flags; the later ones win.`,
+		Example: `  host run --network mainnet --data-dir ./data
+  host run --config config.hcl
+  host run --listen 127.0.0.1:0 --bootnode enr:…`,
 		Args: arguments(0, 0),
 	}
 	config.Flags(cmd.Flags())

@@ -20,7 +20,8 @@ func newTalk() *cobra.Command {
 
 PROTOCOL is text, or 0x and hex for names that are not; HEX is the payload, with or without 0x. A node that does not speak the
 protocol gives an empty response: that prints 0x and is no failure.`,
-		Args: arguments(3, 3),
+		Example: `  host talk enr:… echo 0x6869`,
+		Args:    arguments(3, 3),
 	}, func(c *client, args []string) error {
 		peer, err := c.record(args[0])
 		if err != nil {

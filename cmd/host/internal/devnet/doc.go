@@ -12,5 +12,6 @@
 //
 // # Limits
 //
-// MaxNodes nodes. A plain node has one crypto worker and few sessions, so that hundreds fit on a small machine.
+// MaxNodes nodes. A plain node has one crypto worker and few sessions, and in a network of more than 100 the smallest table, so
+// that hundreds fit on a small machine: 300 take less than 300 MB.
 package devnet

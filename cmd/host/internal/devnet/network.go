@@ -20,15 +20,22 @@ const MaxNodes = 1000
 // EchoProtocol is the TALK protocol that every node serves: it answers with what it was asked.
 const EchoProtocol = "echo"
 
-// sessions of a plain node. A session costs about 2 KiB, and in a full mesh of 300 nodes there would be 90,000; with much
-// fewer the liveness checks would become handshakes.
-const sessions = 256
+// A plain node of a small network knows everybody. In a larger one, where that would be nodes times nodes records and sessions
+// of about a kilobyte each, it keeps the table that the protocol asks for at least, one bucket per distance, and the
+// sessions with those.
+const (
+	meshNodes     = 100 // a network up to here is small
+	meshSessions  = 256
+	largeSessions = 64 // with much fewer the liveness checks would become handshakes
+	largeBits     = 1  // distance bits per hop
+)
 
 var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 
 // Network is a running network.
 type Network struct {
 	nodes []*core.Node
+	size  int // when it is complete
 }
 
 // Start starts count plain nodes, 1 to MaxNodes. All but the first join through the first. log gets their messages; nil
@@ -37,7 +44,7 @@ func Start(ctx context.Context, count int, log hclog.Logger) (*Network, error) {
 	if count < 1 || count > MaxNodes {
 		return nil, fmt.Errorf("a network of %d nodes: 1 to %d are possible", count, MaxNodes)
 	}
-	n := &Network{}
+	n := &Network{size: count}
 	for range count {
 		err := ctx.Err()
 		if err == nil {
@@ -51,7 +58,10 @@ func Start(ctx context.Context, count int, log hclog.Logger) (*Network, error) {
 }
 
 func (n *Network) add(log hclog.Logger) error {
-	cfg := core.Config{Workers: 1, Sessions: sessions}
+	cfg := core.Config{Workers: 1, Sessions: meshSessions}
+	if n.size > meshNodes {
+		cfg.Sessions, cfg.Table.BitsPerHop = largeSessions, largeBits
+	}
 	if log != nil {
 		cfg.Logger = log.Named(fmt.Sprintf("node%d", len(n.nodes)+1))
 	}

@@ -45,6 +45,33 @@ func TestNetworkForms(t *testing.T) {
 	}
 }
 
+// Plain nodes of a large network do not keep a record and a session of everybody.
+func TestLargeNetworkIsFrugal(t *testing.T) {
+	n := start(t, meshNodes+1)
+	waitUntil(t, func() bool { return n.MedianVerified() >= 30 })
+	for i, node := range n.nodes {
+		if got := node.Stats().Sessions.Sessions; got > largeSessions {
+			t.Errorf("node %d has %d sessions, want at most %d", i+1, got, largeSessions)
+		}
+	}
+}
+
+// waitUntil asks every 100 ms, for a minute.
+func waitUntil(t *testing.T, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatal("not within a minute")
+		}
+	}
+}
+
 func TestNodesEcho(t *testing.T) {
 	n := start(t, 2)
 	records := n.Records()
