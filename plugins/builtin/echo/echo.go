@@ -1,0 +1,18 @@
+package echo
+
+import (
+	"context"
+
+	"github.com/discv5/host/sdk"
+)
+
+// Plugin returns the plugin, for one run.
+func Plugin() sdk.Plugin {
+	return &sdk.TalkPlugin{
+		Info:      sdk.Info{Name: "echo", Version: "1.0.0", Summary: "Answers each request with the request's payload."},
+		Protocols: []string{"echo"},
+		Handler: sdk.TalkFunc(func(_ context.Context, r *sdk.TalkRequest) ([]byte, error) {
+			return r.Payload, nil
+		}),
+	}
+}
