@@ -3,7 +3,6 @@ package sdk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/discv5/host/sdk/pluginpb"
@@ -118,10 +117,5 @@ func (in *instance) Link(stream grpc.BidiStreamingServer[pluginpb.HostReplies, p
 	if !in.link.begin() {
 		return status.Error(codes.AlreadyExists, "the link is open, or was")
 	}
-	err := in.link.run(stream)
-	go in.stopWithin(orphanedTime)
-	if err != nil {
-		return fmt.Errorf("link: %w", err)
-	}
-	return nil
+	return in.link.run(stream, func() { go in.stopWithin(orphanedTime) })
 }

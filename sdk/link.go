@@ -68,13 +68,14 @@ func (l *link) begin() bool {
 	return true
 }
 
-// run serves the stream until it ends. It returns nil if the host ended it.
-func (l *link) run(stream linkStream) error {
+// run serves the stream until it ends, and calls over then. It returns nil if the host ended it.
+func (l *link) run(stream linkStream, over func()) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	var writer sync.WaitGroup
 	writer.Go(func() { l.write(ctx, stream) })
 	err := l.read(stream)
 	l.close()
+	over()
 	cancel()
 	writer.Wait()
 	if errors.Is(err, io.EOF) {

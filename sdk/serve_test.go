@@ -68,7 +68,7 @@ type process struct {
 }
 
 // start starts this binary in a role. Stdout is read to the end of the handshake line.
-func start(t *testing.T, role string, more ...*os.File) *process {
+func start(t testing.TB, role string, more ...*os.File) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0]), stderr: &lockedBuffer{}, ended: make(chan struct{})}
 	p.cmd.Env = []string{
@@ -121,7 +121,7 @@ func start(t *testing.T, role string, more ...*os.File) *process {
 }
 
 // configure configures the plugin and opens the link.
-func (p *process) configure(t *testing.T) {
+func (p *process) configure(t testing.TB) {
 	t.Helper()
 	if _, err := pluginpb.NewPluginClient(p.conn).Configure(t.Context(), &pluginpb.ConfigureRequest{}); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func (p *process) configure(t *testing.T) {
 }
 
 // ask makes the plugin echo.
-func (p *process) ask(t *testing.T) {
+func (p *process) ask(t testing.TB) {
 	t.Helper()
 	stream, err := pluginpb.NewTalkClient(p.conn).Serve(t.Context())
 	if err != nil {

@@ -68,6 +68,7 @@ type talkStream struct {
 	sending bool
 	closed  bool
 	idle    chan struct{} // not nil: closed when nothing is open and all is sent
+	sent    chan struct{} // not nil: closed when nobody is sending
 }
 
 func newTalkStream(s *talkServer, ctx context.Context, stream grpc.BidiStreamingServer[pluginpb.TalkRequests, pluginpb.TalkResponses]) *talkStream {
@@ -153,7 +154,7 @@ func (t *talkStream) cancel(ids []uint64) {
 
 // help gets a worker for what is there to do, unless one is on its way. t.mu is held.
 func (t *talkStream) help() {
-	if t.waking || t.head == len(t.queue) && (len(t.out) == 0 || t.sending) {
+	if t.waking || t.head == len(t.queue) && (len(t.out) == 0 || t.sending || t.closed) {
 		return
 	}
 	switch {
@@ -181,7 +182,7 @@ func (t *talkStream) worker() {
 	for {
 		queued := t.head < len(t.queue)
 		switch {
-		case len(t.out) > 0 && !t.sending && (!queued || len(t.out) >= flushCount || now-t.waits > flushAfter):
+		case len(t.out) > 0 && !t.sending && !t.closed && (!queued || len(t.out) >= flushCount || now-t.waits > flushAfter):
 			t.flush()
 		case queued:
 			now = t.run(now)
@@ -288,6 +289,10 @@ func (t *talkStream) flush() {
 		}
 	}
 	t.other = sent
+	if t.sent != nil {
+		close(t.sent)
+		t.sent = nil
+	}
 	t.checkIdle()
 }
 
@@ -327,10 +332,9 @@ func (t *talkStream) waitIdle(ctx context.Context) {
 	}
 }
 
-// close drops what waits and ends the workers; those in a handler when it returns.
+// close drops what waits and ends the workers; those in a handler when it returns. Nobody sends on the stream after it.
 func (t *talkStream) close() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.closed = true
 	for j := t.open.next; j != &t.open; j = j.next {
 		j.cancelled = true
@@ -338,4 +342,13 @@ func (t *talkStream) close() {
 	t.checkIdle()
 	t.parked = 0
 	t.work.Broadcast()
+	var sent chan struct{}
+	if t.sending {
+		sent = make(chan struct{})
+		t.sent = sent
+	}
+	t.mu.Unlock()
+	if sent != nil {
+		<-sent // at once: the stream has ended
+	}
 }
