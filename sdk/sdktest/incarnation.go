@@ -130,9 +130,10 @@ func dial(network, address string) (*grpc.ClientConn, error) {
 
 // lines keeps the last lines that a plugin logged. It is safe for concurrent use.
 type lines struct {
-	mu   sync.Mutex
-	part []byte
-	last []string
+	mu      sync.Mutex
+	part    []byte
+	last    []string
+	changed chan struct{} // not nil: somebody waits for the next line
 }
 
 const (
@@ -158,7 +159,21 @@ func (l *lines) Write(b []byte) (int, error) {
 			l.last = l.last[1:]
 		}
 	}
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
 	return len(b), nil
+}
+
+// next returns a channel that is closed when more was logged.
+func (l *lines) next() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
 }
 
 func (l *lines) all() []string {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/discv5/host/sdk"
 	"github.com/discv5/host/sdk/pluginpb"
@@ -184,4 +186,23 @@ func (p *Plugin) Logs() []string {
 		}
 	}
 	return all
+}
+
+// WaitLog waits until the plugin has logged a message, for 5 s at most; otherwise the test fails.
+func (p *Plugin) WaitLog(message string) {
+	p.t.Helper()
+	timer := time.NewTimer(answerTime)
+	defer timer.Stop()
+	for {
+		more := p.x.log.next()
+		logs := p.Logs()
+		if slices.Contains(logs, message) {
+			return
+		}
+		select {
+		case <-more:
+		case <-timer.C:
+			p.t.Fatalf("the plugin has not logged %q, but %q", message, logs)
+		}
+	}
 }
