@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -9,7 +10,24 @@ import (
 	"github.com/discv5/host/sdk/sdktest"
 )
 
+// TestMain serves the plugin when the test binary is started as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "serve" {
+		sdk.Serve(Plugin())
+	}
+	os.Exit(m.Run())
+}
+
 func TestConformance(t *testing.T) { sdktest.Conformance(t, sdktest.Source{New: Plugin}) }
+
+// As a process it is killed, too, and must have kept what it acknowledged.
+func TestConformanceOfTheProcess(t *testing.T) {
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sdktest.Conformance(t, sdktest.Source{Path: path, Args: []string{"serve"}})
+}
 
 func TestWrongConfiguration(t *testing.T) {
 	for _, test := range []struct {
