@@ -89,7 +89,7 @@ func OpenHost(ctx context.Context, conn grpc.ClientConnInterface, cfg HostConfig
 	h := &Host{
 		cfg: cfg, grants: make(map[string]bool), stream: stream, ctx: ctx, cancel: cancel, begun: time.Now(),
 		done: make(chan struct{}), kvTurn: make(chan struct{}, 1),
-		records: newRecords(), pace: pace{rate: cfg.Rate}, open: make(map[uint64]*call),
+		records: newRecords(), pace: pace{rate: cfg.Rate, debt: -burst}, open: make(map[uint64]*call),
 	}
 	h.room, h.pending = sync.NewCond(&h.mu), sync.NewCond(&h.mu)
 	h.kvTurn <- struct{}{}
@@ -216,7 +216,7 @@ type pace struct {
 
 const (
 	// burst is for how long a plugin may have saved up.
-	burst = 100 * time.Millisecond
+	burst = 500 * time.Millisecond
 	// minWait is how long is worth a wait.
 	minWait = 2 * time.Millisecond
 )
