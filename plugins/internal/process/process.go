@@ -25,7 +25,7 @@ const (
 
 // Spec says what to start. Name, Path and RunDir are required.
 type Spec struct {
-	Name   string            // of the plugin, in the log and in the name of its directory: a-z, 0-9, _ and -
+	Name   string            // of the plugin, in the log and in the name of its directory: a-z, 0-9, _, - and dots
 	Path   string            // of the program; nothing is looked up in PATH
 	Args   []string          // without the program's name
 	Env    map[string]string // the whole environment, besides what go-plugin needs and those of pluginpb

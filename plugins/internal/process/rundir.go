@@ -12,6 +12,8 @@ const (
 	ownerFile   = "host"    // whose directory it is
 	processFile = "process" // whom it was made for
 	recordMagic = "discv5-plugin "
+	// maxNameInPath bounds what a long name takes of the few bytes that the path of a socket may have.
+	maxNameInPath = 24
 )
 
 // maxSocketPath is the longest path of a unix socket, in bytes: sun_path with its final zero has 108 on Linux and 104 on
@@ -29,15 +31,15 @@ func makeRunDir(spec Spec) (string, error) {
 		return "", &StartError{Kind: ErrRunDir, Path: spec.Path, Detail: detail, Hint: hint}
 	}
 	if spec.Name == "" || strings.ContainsFunc(spec.Name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-'
-	}) {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
+	}) || spec.Name[0] == '.' {
 		return fail(fmt.Sprintf("%q cannot be part of its name", spec.Name), "")
 	}
 	root, err := filepath.Abs(spec.RunDir)
 	if err != nil || spec.RunDir == "" {
 		return fail(fmt.Sprintf("%q", spec.RunDir), "name a directory")
 	}
-	dir, err := os.MkdirTemp(root, spec.Name+"-")
+	dir, err := os.MkdirTemp(root, spec.Name[:min(len(spec.Name), maxNameInPath)]+"-")
 	if err != nil {
 		return fail(err.Error(), "the directory must exist, and this user must be able to write there")
 	}

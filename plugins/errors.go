@@ -1,0 +1,43 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors of commands. Compare with errors.Is.
+var (
+	// ErrClosed says that the set is closed, or was never run.
+	ErrClosed = errors.New("plugins: closed")
+	// ErrUnknown says that there is no such plugin.
+	ErrUnknown = errors.New("plugins: no such plugin")
+	// ErrRestart says that a change needs a restart of the host.
+	ErrRestart = errors.New("plugins: this change needs a restart of the host")
+	// ErrUnavailable says that a plugin does not serve at present.
+	ErrUnavailable = errors.New("plugins: the plugin does not serve")
+)
+
+// ConflictError says that two plugins want to serve the same TALK protocol.
+type ConflictError struct{ Protocol, First, Second string }
+
+// Error names both.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("plugins: protocol %q is served by %s, and cannot be served by %s too", e.Protocol, e.First, e.Second)
+}
+
+// MissingGrantsError says that a plugin cannot work with what it is granted.
+type MissingGrantsError struct{ Grants []string }
+
+// Error names the missing grants.
+func (e *MissingGrantsError) Error() string {
+	return "it needs grants that it does not have: " + strings.Join(e.Grants, ", ")
+}
+
+// refusal is a reason not to try again.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+func (refusal) Refused() bool   { return true }
+
+func refuse(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }

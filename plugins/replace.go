@@ -1,0 +1,115 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/discv5/host/plugins/internal/process"
+	"github.com/discv5/host/plugins/internal/supervise"
+)
+
+// replace makes the plugin run as another block says. When the new incarnation does not start, the old one goes on, or is
+// started again, and the error says why.
+func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
+	old := k.current()
+	switch {
+	case b.Disabled:
+		k.block = b
+		return k.disable("the configuration disables it")
+	case old == nil:
+		before := k.block
+		k.block = b
+		k.handle(supervise.Ended, reason)
+		err := k.attempt(ctx, supervise.Revive, reason)
+		if err != nil {
+			k.block = before // it did not run; whoever revives it gets what was accepted last
+		}
+		return err
+	case old.about.Exclusive:
+		return k.replaceExclusive(ctx, b, old, reason)
+	}
+	next, err := k.start(ctx, &b, func(*process.Process) {})
+	if err == nil && next.about.Exclusive {
+		next.close() // this version must not run beside the old one
+		return k.replaceExclusive(ctx, b, old, reason)
+	}
+	if err != nil {
+		k.keepProtocols()
+		return fmt.Errorf("plugins: %s goes on as it was: %w", k.id, err)
+	}
+	k.block = b
+	k.install(next, supervise.Replaced, reason)
+	k.retire(old)
+	return nil
+}
+
+// keepProtocols gives up what a new incarnation has claimed that did not start.
+func (k *keeper) keepProtocols() {
+	if in := k.current(); k.kind == Talk && in != nil {
+		k.set.protocols.keep(k, in.protocols)
+	}
+}
+
+// retire drains an incarnation in whose place another one serves.
+func (k *keeper) retire(in *incarnation) {
+	k.retired.Go(func() {
+		k.finish(in, k.set.cfg.timing.drain)
+		k.count(in)
+	})
+}
+
+// replaceExclusive is replace for a plugin of which no two may run: requests wait meanwhile.
+func (k *keeper) replaceExclusive(ctx context.Context, b Block, old *incarnation, reason string) error {
+	before := k.block
+	k.handle(supervise.Drain, reason)
+	k.serve(nil, true)
+	k.finish(old, k.set.cfg.timing.drain)
+	k.ended(old)
+	k.handle(supervise.Ended, reason)
+	k.block = b
+	err := k.attempt(ctx, supervise.Start, reason)
+	if err == nil {
+		return nil
+	}
+	k.block = before
+	if k.ctx.Err() != nil || errors.Is(err, errInterrupted) {
+		k.serve(nil, false)
+		return err
+	}
+	if again := k.attempt(k.ctx, supervise.Revive, "the new one did not start: "+err.Error()); again != nil {
+		k.serve(nil, false)
+		k.expect()
+		return fmt.Errorf("plugins: %s does not start any more: %w", k.id, errors.Join(err, again))
+	}
+	return fmt.Errorf("plugins: %s runs as it did before: %w", k.id, err)
+}
+
+// disable ends the plugin until it is enabled.
+func (k *keeper) disable(reason string) error {
+	k.stop(reason, k.set.cfg.timing.drain)
+	k.handle(supervise.Disable, reason)
+	k.given()
+	return nil
+}
+
+// restart starts a plugin that does not run, and replaces one that does by itself.
+func (k *keeper) restart(ctx context.Context, reason string) error {
+	if k.current() != nil {
+		return k.replace(ctx, k.block, reason)
+	}
+	k.block.Disabled = false
+	return k.attempt(ctx, supervise.Revive, reason)
+}
+
+// remove ends the plugin and its keeper.
+func (k *keeper) remove(reason string) error {
+	k.stop(reason, k.set.cfg.timing.drain)
+	if k.kind == Talk {
+		k.set.protocols.keep(k, nil)
+	}
+	k.handle(supervise.Ended, reason)
+	k.release()
+	k.removed = true
+	return nil
+}

@@ -1,0 +1,332 @@
+package plugins
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins/internal/link"
+	"github.com/discv5/host/plugins/internal/process"
+	"github.com/hashicorp/go-hclog"
+)
+
+// Set is the plugins of a host. All methods may be called from any goroutine.
+//
+// A host makes a Set, makes a core.Node with the set's Filters and Store, and calls Run with it. At its end it calls
+// Quiesce, closes the node, which writes its last entries to the store, and calls Close.
+type Set struct {
+	cfg Config
+
+	// set by Run
+	node      *core.Node
+	services  link.Services
+	protocols *protocols
+
+	reload sync.Mutex // held by one Reload at a time; it protects nothing else
+
+	mu      sync.Mutex // a leaf
+	keepers []*keeper  // in the order of the configuration
+	running bool
+	closed  bool
+}
+
+// New makes the set of a configuration. It starts nothing.
+func New(cfg Config) (*Set, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	cfg.timing.setDefaults()
+	s := &Set{cfg: cfg}
+	for _, b := range cfg.Blocks {
+		b.setDefaults()
+		s.keepers = append(s.keepers, newKeeper(s, b))
+	}
+	s.cfg.Blocks = nil
+	return s, nil
+}
+
+// Filters are the filter plugins as core has them, for its Config: those that are asked first come first.
+func (s *Set) Filters() (all []core.FilterConfig) {
+	keepers := s.all()
+	slices.SortStableFunc(keepers, func(a, b *keeper) int { return cmp.Compare(a.block.Order, b.block.Order) })
+	for _, k := range keepers {
+		if k.kind == Filter {
+			b := &k.block
+			all = append(all, core.FilterConfig{
+				Name: b.Name, Filter: filterSlot{k.filter}, Stages: b.Stages, OnError: b.OnError, DryRun: b.DryRun, Deadline: b.Deadline,
+			})
+		}
+	}
+	return all
+}
+
+// Store is the store plugin as core has it, for its Config; nil when there is none that is enabled.
+func (s *Set) Store() core.Store {
+	for _, k := range s.all() {
+		if k.kind == Store && !k.block.Disabled {
+			return storeSlot{k.store}
+		}
+	}
+	return nil
+}
+
+// Run removes what killed hosts left behind and starts the plugins. It does not wait for them; see Settle. It may be called
+// once.
+func (s *Set) Run(node *core.Node) error {
+	for _, dir := range []string{s.cfg.DataDir, s.cfg.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("plugins: %w", err)
+		}
+	}
+	swept, err := process.Sweep(s.cfg.RunDir, s.cfg.Log)
+	if err != nil {
+		return fmt.Errorf("plugins: run directory: %w", err)
+	}
+	if swept != (process.Swept{}) {
+		s.cfg.Log.Info("what a killed host left was removed", "count", swept.Dirs, "processes", swept.Processes)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running || s.closed {
+		return ErrClosed
+	}
+	s.node, s.services = node, link.FromCore(node)
+	s.protocols = &protocols{node: node, served: make(map[string]*served)}
+	s.running = true
+	for _, k := range s.keepers {
+		go k.run()
+	}
+	return nil
+}
+
+// Settle waits until each plugin was started once, with success or without, or until ctx ends.
+func (s *Set) Settle(ctx context.Context) error {
+	for _, k := range s.all() {
+		select {
+		case <-k.tried:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Missing are the required plugins that do not serve.
+func (s *Set) Missing() (ids []string) {
+	for _, st := range s.Status() {
+		if st.Required && !st.State.Serves() {
+			ids = append(ids, st.ID)
+		}
+	}
+	return ids
+}
+
+func (s *Set) all() []*keeper {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.keepers)
+}
+
+// find returns the plugin with an id, "talk.echo", or with a name that is unique, "echo".
+func (s *Set) find(name string) (*keeper, error) {
+	var found []*keeper
+	for _, k := range s.all() {
+		if k.id == name {
+			found = []*keeper{k}
+			break
+		}
+		if _, label, _ := strings.Cut(k.id, "."); label == name {
+			found = append(found, k)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("%w: %q", ErrUnknown, name)
+	case 1:
+		return found[0], s.runs()
+	}
+	return nil, fmt.Errorf("%w: %q is the name of both %s and %s", ErrUnknown, name, found[0].id, found[1].id)
+}
+
+func (s *Set) runs() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running || s.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Restart starts a plugin that does not run, whatever ended it, and replaces one that does by a new process without losing a
+// request. It returns when the plugin serves, or why it does not.
+func (s *Set) Restart(ctx context.Context, name string) error {
+	k, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	return k.do(ctx, true, func(ctx context.Context) error { return k.restart(ctx, "an operator restarts it") })
+}
+
+// Disable drains a plugin and ends it, until Enable or Restart.
+func (s *Set) Disable(ctx context.Context, name string) error {
+	k, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	return k.do(ctx, true, func(context.Context) error { return k.disable("an operator disables it") })
+}
+
+// Enable starts a plugin that does not run, and leaves alone one that does.
+func (s *Set) Enable(ctx context.Context, name string) error {
+	k, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	return k.do(ctx, false, func(ctx context.Context) error {
+		if k.current() != nil {
+			return nil
+		}
+		return k.restart(ctx, "an operator enables it")
+	})
+}
+
+// Replace makes a plugin run as a new block of the same kind and name says, without losing a request. When the new one does
+// not start, the old one goes on, and the error says why.
+func (s *Set) Replace(ctx context.Context, b Block) error {
+	b.setDefaults()
+	if err := s.cfg.validateBlock(&b); err != nil {
+		return err
+	}
+	k, err := s.find(b.ID())
+	if err != nil {
+		return err
+	}
+	return k.do(ctx, true, func(ctx context.Context) error {
+		if b.Kind == Filter && !b.sameFilter(&k.block) {
+			return fmt.Errorf("%w: %s: its stages, order, on_error, dry_run or deadline", ErrRestart, b.ID())
+		}
+		return k.replace(ctx, b, "its configuration changed")
+	})
+}
+
+// Reload makes the set run the plugins of a new configuration: unchanged ones stay, changed ones are replaced, talk plugins come
+// and go. A filter or store that comes or goes is ErrRestart, and its change is left out. The error joins all that failed;
+// what it names goes on as it was.
+func (s *Set) Reload(ctx context.Context, blocks []Block) error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if err := s.runs(); err != nil {
+		return err
+	}
+	if err := s.cfg.validateBlocks(blocks); err != nil {
+		return err
+	}
+	var errs []error
+	wanted := make(map[string]*Block)
+	for i := range blocks {
+		blocks[i].setDefaults()
+		wanted[blocks[i].ID()] = &blocks[i]
+	}
+	for _, k := range s.all() { // those that go first: others may want their protocols
+		if wanted[k.id] == nil {
+			errs = append(errs, s.drop(ctx, k))
+		}
+	}
+	for i := range blocks {
+		errs = append(errs, s.bringUpToDate(ctx, blocks[i]))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Set) bringUpToDate(ctx context.Context, b Block) error {
+	k, err := s.find(b.ID())
+	if errors.Is(err, ErrUnknown) {
+		return s.add(b)
+	}
+	if err != nil {
+		return err
+	}
+	same := false
+	err = k.do(ctx, false, func(context.Context) error { same = k.block.same(&b); k.block.Required = b.Required; return nil })
+	if err != nil || same {
+		return err
+	}
+	return s.Replace(ctx, b)
+}
+
+// add starts a plugin that is new. It does not wait for it.
+func (s *Set) add(b Block) error {
+	if b.Kind != Talk {
+		return fmt.Errorf("%w: %s is new", ErrRestart, b.ID())
+	}
+	k := newKeeper(s, b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.keepers = append(s.keepers, k)
+	go k.run()
+	return nil
+}
+
+// drop ends a plugin that is not wanted any more.
+func (s *Set) drop(ctx context.Context, k *keeper) error {
+	if k.kind != Talk {
+		return fmt.Errorf("%w: %s is gone", ErrRestart, k.id)
+	}
+	if err := k.do(ctx, true, func(context.Context) error { return k.remove("the configuration has it no more") }); err != nil {
+		return err
+	}
+	<-k.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keepers = slices.DeleteFunc(s.keepers, func(other *keeper) bool { return other == k })
+	return nil
+}
+
+// Quiesce drains and ends the talk and filter plugins, within 3 s: what they write last still reaches the store. Nothing can be
+// started any more.
+func (s *Set) Quiesce() { s.end(func(k *keeper) bool { return k.kind != Store }) }
+
+// Close ends all plugins, within 4 s, and waits for them. Calling it twice is harmless.
+func (s *Set) Close() error {
+	s.Quiesce()
+	s.end(func(*keeper) bool { return true })
+	return nil
+}
+
+func (s *Set) end(which func(*keeper) bool) {
+	s.mu.Lock()
+	s.closed = true
+	running := s.running
+	keepers := slices.Clone(s.keepers)
+	s.mu.Unlock()
+	keepers = slices.DeleteFunc(keepers, func(k *keeper) bool { return !which(k) })
+	for _, k := range keepers {
+		k.cancel()
+	}
+	for _, k := range keepers {
+		if running {
+			<-k.done
+		}
+	}
+}
+
+// Event is a change of a plugin's state.
+type Event struct {
+	ID       string // "talk.echo"
+	From, To State
+	Reason   string
+	At       time.Time
+}
