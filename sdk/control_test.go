@@ -227,8 +227,12 @@ func TestDrainWaitsForResponses(t *testing.T) {
 		t.Errorf("Drain before the response: %v", err)
 	}
 	close(release)
+	began := time.Now()
 	if _, err := s.control.Drain(t.Context(), &pluginpb.DrainRequest{}); err != nil {
 		t.Errorf("Drain again: %v", err)
+	}
+	if took := time.Since(began); took > drainTime/2 {
+		t.Errorf("the drain went on for %v after the last response", took)
 	}
 	if !slices.Equal(order, []string{"response", "drain"}) {
 		t.Errorf("order %q", order)

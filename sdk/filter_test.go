@@ -76,13 +76,13 @@ func TestFilterFunc(t *testing.T) {
 		return mark(n) == 1
 	}))
 	nodes := filterNodes(t, 3)
-	nodes = append(nodes, &pluginpb.FilterNode{NodeId: nodes[0].NodeId, Record: []byte{1}}, &pluginpb.FilterNode{})
+	nodes = append([]*pluginpb.FilterNode{{NodeId: nodes[0].NodeId, Record: []byte{1}}, {}}, nodes...)
 	v := decide(&pluginpb.FilterBatch{Id: 5, Stage: pluginpb.Stage_STAGE_TABLE, Nodes: nodes})
 	var got []string
 	for _, v := range v.Verdicts {
 		got = append(got, v.Decision.String()[9:]+":"+v.Reason)
 	}
-	if want := "REJECT:no_match ACCEPT: REJECT:panic REJECT:bad_record REJECT:bad_record"; strings.Join(got, " ") != want || v.Error != "" {
+	if want := "REJECT:bad_record REJECT:bad_record REJECT:no_match ACCEPT: REJECT:panic"; strings.Join(got, " ") != want || v.Error != "" {
 		t.Errorf("verdicts %s, want %s", got, want)
 	}
 }

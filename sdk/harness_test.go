@@ -29,6 +29,14 @@ type served struct {
 	control pluginpb.PluginClient
 }
 
+func echoPlugin() *TalkPlugin {
+	return &TalkPlugin{
+		Info:      Info{Name: "echo", Version: "1.0.0"},
+		Protocols: []string{"echo"},
+		Handler:   TalkFunc(func(_ context.Context, r *TalkRequest) ([]byte, error) { return r.Payload, nil }),
+	}
+}
+
 func serve(tb testing.TB, p Plugin) *served {
 	tb.Helper()
 	return serveLog(tb, p, hclog.NewNullLogger())

@@ -1,7 +1,8 @@
+//go:build unix
+
 package sdk
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -11,14 +12,6 @@ import (
 	"github.com/discv5/host/sdk/pluginpb"
 	"google.golang.org/grpc"
 )
-
-func echoPlugin() *TalkPlugin {
-	return &TalkPlugin{
-		Info:      Info{Name: "echo", Version: "1.0.0"},
-		Protocols: []string{"echo"},
-		Handler:   TalkFunc(func(_ context.Context, r *TalkRequest) ([]byte, error) { return r.Payload, nil }),
-	}
-}
 
 func cpuTime(tb testing.TB) time.Duration {
 	tb.Helper()

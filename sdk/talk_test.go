@@ -266,17 +266,43 @@ func TestTalkCancel(t *testing.T) {
 	}
 }
 
-func TestTalkCancelBeforeTheHandler(t *testing.T) {
+// TestTalkOverBeforeTheHandler: a request that is cancelled or late when a worker takes it is answered without its handler.
+func TestTalkOverBeforeTheHandler(t *testing.T) {
 	var calls atomic.Int32
-	_, th := talkWith(t, func(context.Context, *TalkRequest) ([]byte, error) {
+	s, th := talkWith(t, func(context.Context, *TalkRequest) ([]byte, error) {
 		calls.Add(1)
 		return nil, nil
-	}, &pluginpb.TalkSettings{MaxInFlight: 1000}, hclog.NewNullLogger())
+	}, nil, hclog.NewNullLogger())
+	th.ask(1)
+	th.response(1) // the stream is there
+	s.talk.mu.Lock()
+	var stream *talkStream
+	for stream = range s.talk.streams {
+	}
+	s.talk.mu.Unlock()
+	holds := func(f func() bool) bool {
+		stream.mu.Lock()
+		defer stream.mu.Unlock()
+		return f()
+	}
+	for !holds(func() bool { return stream.parked == stream.workers && !stream.waking }) {
+		runtime.Gosched()
+	}
+	holds(func() bool { stream.waking = true; return true }) // nobody else is woken
 	th.send(&pluginpb.TalkRequests{
-		Requests:  []*pluginpb.TalkRequest{{Id: 1, Peer: 3, TimeoutUs: 1}},
-		Cancelled: []uint64{1},
+		Requests:  []*pluginpb.TalkRequest{{Id: 2, Peer: 3, TimeoutUs: 30_000_000}, {Id: 3, Peer: 3, TimeoutUs: 1}},
+		Cancelled: []uint64{2},
 	})
-	th.response(1) // one response, with or without the handler
+	for !holds(func() bool { return len(stream.queue) == 2 && stream.queue[0].cancelled }) {
+		runtime.Gosched()
+	}
+	holds(func() bool { stream.waking = false; stream.help(); return true })
+	if a, b := th.response(2), th.response(3); a.Error != "cancelled" || b.Error != "too late" {
+		t.Errorf("responses %v, %v", a, b)
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("the handler was called %d times, want 1", n)
+	}
 }
 
 func TestTalkDeadline(t *testing.T) {
