@@ -60,7 +60,7 @@ type Check struct {
 // was wrong below it.
 func Run(out io.Writer, source Source) Report {
 	begin := time.Now()
-	r := &report{out: out}
+	r := &reporter{out: out}
 	root := &check{report: r}
 	root.do(func(t T) { r.Kind = suite(t, source) })
 	if root.failed && r.Failed == 0 { // outside of any part
@@ -70,12 +70,13 @@ func Run(out io.Writer, source Source) Report {
 	return r.Report
 }
 
-type report struct {
+type reporter struct {
 	Report
-	out io.Writer
+	out  io.Writer
+	only string // the one part that runs; "": all
 }
 
-func (r *report) add(c Check) {
+func (r *reporter) add(c Check) {
 	r.Checks = append(r.Checks, c)
 	word := "ok  "
 	if c.Failed {
@@ -90,7 +91,7 @@ func (r *report) add(c Check) {
 
 // check is a running part: a T without a test. One goroutine uses it.
 type check struct {
-	report  *report
+	report  *reporter
 	name    string
 	failed  bool
 	parts   int
@@ -118,6 +119,9 @@ func (c *check) Fatalf(format string, args ...any) {
 
 // Run runs a part. Those without parts of their own are in the report.
 func (c *check) Run(name string, part func(T)) bool {
+	if c.report.only != "" && c.report.only != name {
+		return true
+	}
 	c.parts++
 	inner := &check{report: c.report, name: strings.TrimPrefix(c.name+"/"+name, "/")}
 	begin := time.Now()
