@@ -124,6 +124,7 @@ def run(control, add_services):
     if os.environ.get(COOKIE[0]) != COOKIE[1]:
         name = control.description.name
         sys.exit(f"{name}: this is a plugin of host; name it as the source of a plugin block in config.hcl")
+    parent = os.getppid()
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the host's to handle
@@ -140,7 +141,6 @@ def run(control, add_services):
         server.start()
         # The handshake line: versions of go-plugin's core protocol and of the contract, and where the server listens.
         print(f"1|{PROTOCOL_VERSION}|unix|{path}|grpc", flush=True)
-        parent = os.getppid()
         while not end.wait(0.3):
             if os.getppid() != parent:  # the host died without a word
                 break
