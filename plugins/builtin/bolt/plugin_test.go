@@ -26,7 +26,7 @@ func TestConformanceOfTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sdktest.Conformance(t, sdktest.Source{Path: path, Args: []string{"serve"}})
+	sdktest.Conformance(t, sdktest.Source{Path: path, Args: []string{"serve"}, Env: []string{"GORACE=atexit_sleep_ms=0"}})
 }
 
 func TestWrongConfiguration(t *testing.T) {
