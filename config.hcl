@@ -19,6 +19,10 @@
 # missing. Never give two running hosts one key.
 #key_file = ""
 
+# Folder for the sockets of plugins, which nobody else may write. Empty: the folder "run" in data_dir. Its path has at most 60
+# bytes.
+#run_dir = ""
+
 # --- joining -------------------------------------------------------------------------------------------------------------
 
 # Network to join by its published bootnodes: "none", "mainnet", "sepolia" or "hoodi".

@@ -17,6 +17,8 @@ type Config struct {
 	DataDir string `hcl:"data_dir" flag:"data-dir" value:"dir" path:"yes" default:"~/.discv5-host" doc:"folder for the key, the node record and what the host remembers"`
 	KeyFile string `hcl:"key_file" flag:"key-file" value:"file" path:"yes" default:"" doc:"file with the private key (empty: key in data_dir, made when missing)"`
 
+	RunDir string `hcl:"run_dir" value:"dir" path:"yes" default:"" doc:"folder for the sockets of plugins (empty: run in data_dir)"`
+
 	Network   string        `hcl:"network" flag:"network" value:"name" default:"none" oneof:"none mainnet sepolia hoodi" doc:"network to join by its published bootnodes: none, mainnet, sepolia or hoodi"`
 	Bootnodes []*enode.Node `hcl:"bootnodes" flag:"bootnode" value:"enr" default:"" doc:"record of a node to join by, beside those of the network"`
 

@@ -11,6 +11,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/portmap"
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -26,7 +27,8 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	for _, w := range loaded.Warnings {
 		log.Warn("setting ignored", "err", w)
 	}
-	if err := refusePlugins(loaded.Plugins); err != nil {
+	set, err := openPlugins(loaded, log)
+	if err != nil {
 		return err
 	}
 	cfg := &loaded.Config
@@ -36,7 +38,7 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	}
 	defer func() { err = errors.Join(err, id.lock.Release()) }()
 
-	node, bootnodes, err := listen(cfg, id, log)
+	node, bootnodes, err := listen(cfg, id, set, log)
 	if err != nil {
 		return err
 	}
@@ -53,6 +55,11 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	mapping, err := openMapping(cfg, node, log)
 	if err != nil {
 		return errors.Join(err, node.Close())
+	}
+	if len(loaded.Plugins) > 0 {
+		if err := set.Run(node); err != nil {
+			return errors.Join(err, stop(node, set, mapping, log))
+		}
 	}
 	status := time.NewTimer(firstStatus)
 	defer status.Stop()
@@ -71,25 +78,11 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 		}
 	}
 	log.Info("stopping")
-	return stop(node, mapping, log)
-}
-
-// refusePlugins keeps a host from running without what its configuration asks for.
-func refusePlugins(plugins []*config.Plugin) error {
-	var problems config.Problems
-	for _, p := range plugins {
-		if p.Enabled {
-			problems = append(problems, p.Problem("", "this build of host has no plugins", "remove the plugin block or write enabled = false in it, or use a build that has plugins"))
-		}
-	}
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
+	return stop(node, set, mapping, log)
 }
 
 // listen starts the node and tells how many it knows to join by.
-func listen(cfg *config.Config, id *identity, log hclog.Logger) (node *core.Node, bootnodes int, err error) {
+func listen(cfg *config.Config, id *identity, set *plugins.Set, log hclog.Logger) (node *core.Node, bootnodes int, err error) {
 	defer func() {
 		if err != nil && id.fresh {
 			id.markUnused() // the node was never there
@@ -99,12 +92,14 @@ func listen(cfg *config.Config, id *identity, log hclog.Logger) (node *core.Node
 	if err != nil {
 		return nil, 0, err
 	}
+	settings.Filters, settings.Store = set.Filters(), set.Store()
 	node, err = core.Listen(settings)
 	return node, len(settings.Bootnodes), advise(err)
 }
 
-// stop closes the node and the mapping at the same time, so that together they take no longer than the slower of them.
-func stop(node *core.Node, mapping *mapping, log hclog.Logger) error {
+// stop ends the plugins, the node and the mapping: the plugins but the store first, because what they write last is the
+// node's to store, and the store last. The mapping takes its time beside them.
+func stop(node *core.Node, set *plugins.Set, mapping *mapping, log hclog.Logger) error {
 	var closing sync.WaitGroup
 	if mapping != nil {
 		closing.Go(func() {
@@ -113,7 +108,9 @@ func stop(node *core.Node, mapping *mapping, log hclog.Logger) error {
 			}
 		})
 	}
+	set.Quiesce()
 	err := node.Close()
+	err = errors.Join(err, set.Close())
 	closing.Wait()
 	if err != nil {
 		return fmt.Errorf("stop the node: %w", err)

@@ -6,6 +6,7 @@
 //   - daemon.go: Run, from the first file to the clean stop
 //   - identity.go: the data folder, its lock, the key; fresh.go: whether the key has been seen by anybody
 //   - settings.go: the configuration as core understands it
+//   - plugins.go: the plugin blocks as package plugins understands them
 //   - life.go: the log of the node's life
 //   - mapping.go: the port mapping, when one is asked for
 //   - errno_*.go, advice.go: what to do about a socket that cannot be opened

@@ -32,7 +32,11 @@ func begin(cfg *config.Config) (seq uint64, err error) {
 		return 0, err
 	}
 	defer id.lock.Release()
-	node, _, err := listen(cfg, id, hclog.NewNullLogger())
+	set, err := openPlugins(&config.Loaded{Config: *cfg}, hclog.NewNullLogger())
+	if err != nil {
+		return 0, err
+	}
+	node, _, err := listen(cfg, id, set, hclog.NewNullLogger())
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,2 @@
+// Package build tells what this binary was built from.
+package build

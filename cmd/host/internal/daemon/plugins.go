@@ -1,0 +1,181 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/build"
+	"github.com/discv5/host/cmd/host/internal/builtin"
+	"github.com/discv5/host/cmd/host/internal/config"
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
+	"github.com/discv5/host/sdk/pluginpb"
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	pluginsName = "plugins" // in the data folder: a folder for each plugin
+	runName     = "run"     // in the data folder: the sockets of plugins
+	// maxRunDir bounds the bytes of a run folder's path: with the rest of a socket's path it must fit into 104, which is what the
+	// least generous system allows.
+	maxRunDir = 60
+)
+
+// openPlugins makes the plugins of a configuration. Nothing is started yet.
+func openPlugins(loaded *config.Loaded, log hclog.Logger) (*plugins.Set, error) {
+	cfg := &loaded.Config
+	data, err := filepath.Abs(cfg.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	run := filepath.Join(data, runName)
+	if len(loaded.Plugins) > 0 {
+		if run, err = runDir(cfg.RunDir, data); err != nil {
+			return nil, err
+		}
+	}
+	settings := plugins.Config{
+		DataDir: filepath.Join(data, pluginsName), RunDir: run,
+		HostVersion: build.Read().Version, Log: log,
+	}
+	if settings.BuiltinPath, err = os.Executable(); err != nil {
+		return nil, fmt.Errorf("find the program of the bundled plugins: %w", err)
+	}
+	settings.BuiltinArgs = []string{builtin.Command}
+	var problems config.Problems
+	for _, p := range loaded.Plugins {
+		if name, ok := p.Builtin(); ok && !builtin.Has(name) {
+			problems = append(problems, p.Problem("source", fmt.Sprintf("there is no bundled plugin %q", name), "bundled are "+strings.Join(builtin.Names(), ", ")))
+			continue
+		}
+		settings.Blocks = append(settings.Blocks, block(p))
+		if _, ok := p.Builtin(); !ok && p.Enabled && p.SHA256 == "" {
+			log.Warn("plugin is not pinned: whoever can write its file decides what runs; set sha256", "plugin", p.Kind+"."+p.Name)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return plugins.New(settings)
+}
+
+// runDir is where the sockets are: the configured folder, the one in the data folder, or, when its path is too long for
+// sockets, one for this data folder among the temporary files.
+func runDir(configured, data string) (string, error) {
+	if configured != "" {
+		path, err := filepath.Abs(configured)
+		if err == nil && len(path) > maxRunDir {
+			err = hint.New(fmt.Sprintf("run_dir: the path has %d bytes, and sockets below it need one of at most %d", len(path), maxRunDir), "choose a shorter one, like /run/discv5-host")
+		}
+		return path, err
+	}
+	path := filepath.Join(data, runName)
+	if len(path) <= maxRunDir {
+		return path, nil
+	}
+	sum := sha256.Sum256([]byte(data))
+	path = filepath.Join(os.TempDir(), fmt.Sprintf("discv5-host-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
+	if len(path) > maxRunDir {
+		return "", hint.New("neither the data folder nor the one for temporary files has a path short enough for sockets", "set run_dir to a short path, like /run/discv5-host")
+	}
+	return path, ownDir(path)
+}
+
+// ownDir makes a folder among those of others, or takes one that is ours alone.
+func ownDir(path string) error {
+	if err := os.Mkdir(path, dirMode); err == nil || !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err == nil && (!info.IsDir() || !owned(info)) {
+		err = hint.New(fmt.Sprintf("%s is not a folder of this user", path), "set run_dir to a folder of yours")
+	}
+	return err
+}
+
+// block is a block of the configuration in the terms of package plugins.
+func block(p *config.Plugin) plugins.Block {
+	b := plugins.Block{
+		Kind: plugins.Kind(p.Kind), Name: p.Name, Source: p.Source, Args: p.Args, SHA256: p.SHA256, Env: p.Env,
+		Disabled: !p.Enabled, Required: p.Required, Grants: p.Grants, Deadline: p.Deadline,
+		Protocols: p.Protocols, MaxInFlight: p.MaxInFlight, MaxPerPeer: p.MaxPerPeer, MaxQueue: p.MaxQueue,
+		Order: p.Order, DryRun: p.DryRun,
+		Configure: func(d *pluginpb.Description) ([]byte, error) { return configure(p, d) },
+	}
+	if p.OnError == "reject" {
+		b.OnError = core.Reject
+	}
+	for _, s := range stagesOf(p) {
+		b.Stages = append(b.Stages, s)
+	}
+	return b
+}
+
+// stagesOf are the stages of a filter: without any in its block all of them.
+func stagesOf(p *config.Plugin) (stages []core.Stage) {
+	if p.Kind != config.Filter {
+		return nil
+	}
+	for _, s := range []core.Stage{core.StageTable, core.StageServe, core.StageDeliver} {
+		wanted := len(p.Stages) == 0
+		for _, name := range p.Stages {
+			wanted = wanted || name == s.String()
+		}
+		if wanted {
+			stages = append(stages, s)
+		}
+	}
+	return stages
+}
+
+// configure checks a config block against what the plugin says about itself, and returns it as JSON.
+func configure(p *config.Plugin, d *pluginpb.Description) ([]byte, error) {
+	schema := Schema(d.GetConfig())
+	if err := schema.Validate(); err != nil {
+		return nil, fmt.Errorf("the plugin describes its config block in a way that cannot be: %w", err)
+	}
+	_, object, err := config.DecodeBody(p.Config, schema)
+	var problems config.Problems
+	if errors.As(err, &problems) { // in one line: it is for the log
+		var lines []string
+		for _, problem := range problems {
+			line := problem.Error()
+			if problem.Hint != "" {
+				line += " (" + problem.Hint + ")"
+			}
+			lines = append(lines, line)
+		}
+		return nil, errors.New(strings.Join(lines, "; "))
+	}
+	return object, err
+}
+
+// Schema is a plugin's schema in the terms of package config.
+func Schema(s *pluginpb.ConfigSchema) (schema config.Schema) {
+	types := map[pluginpb.ConfigType]config.Type{
+		pluginpb.ConfigType_CONFIG_TYPE_STRING:      config.String,
+		pluginpb.ConfigType_CONFIG_TYPE_INT:         config.Int,
+		pluginpb.ConfigType_CONFIG_TYPE_FLOAT:       config.Float,
+		pluginpb.ConfigType_CONFIG_TYPE_BOOL:        config.Bool,
+		pluginpb.ConfigType_CONFIG_TYPE_DURATION:    config.Duration,
+		pluginpb.ConfigType_CONFIG_TYPE_STRING_LIST: config.StringList,
+		pluginpb.ConfigType_CONFIG_TYPE_STRING_MAP:  config.StringMap,
+	}
+	for _, a := range s.GetAttributes() {
+		schema.Attributes = append(schema.Attributes, config.Attribute{
+			Name: a.Name, Type: types[a.Type], Required: a.Required, Default: a.DefaultJson, Doc: a.Doc, Secret: a.Secret,
+		})
+	}
+	for _, b := range s.GetBlocks() {
+		schema.Blocks = append(schema.Blocks, config.Block{
+			Name: b.Name, Repeated: b.Repeated, Required: b.Required, Schema: Schema(b.Schema), Doc: b.Doc,
+		})
+	}
+	return schema
+}
