@@ -3,10 +3,7 @@ package link
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"

@@ -13,9 +13,6 @@ import (
 
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/sdk/pluginpb"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 func TestTalkCarriesRequestsAndResponses(t *testing.T) {
