@@ -49,6 +49,23 @@ type Config struct {
 	timing timing
 }
 
+// complete sets defaults and makes paths absolute: a plugin has another working directory.
+func (c *Config) complete() (err error) {
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	c.timing.setDefaults()
+	for _, dir := range []*string{&c.DataDir, &c.RunDir} {
+		if *dir == "" {
+			continue
+		}
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return fmt.Errorf("plugins: %w", err)
+		}
+	}
+	return nil
+}
+
 // timing is how long things may take.
 type timing struct {
 	start, configure, drain, grace time.Duration

@@ -10,6 +10,7 @@
 //   - replace.go: one incarnation after another without losing a request
 //   - slot.go: the filter and the store that core has, whoever serves them
 //   - protocols.go: which plugin serves which TALK protocol
+//   - describe.go: what a program says about itself, without running it
 //   - status.go, metrics.go: what operators see
 //
 // internal/process starts and ends processes, internal/link speaks with them, internal/supervise decides when they are started

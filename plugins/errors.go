@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/discv5/host/plugins/internal/process"
 )
 
 // Errors of commands. Compare with errors.Is.
@@ -41,3 +43,28 @@ func (r refusal) Unwrap() error { return r.error }
 func (refusal) Refused() bool   { return true }
 
 func refuse(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+// lastLines are the last lines of a program that did not start.
+func lastLines(err error) []string {
+	var start *process.StartError
+	if errors.As(err, &start) {
+		return start.Last
+	}
+	return nil
+}
+
+// Hint says what to do about a plugin that did not start; it may be empty.
+func Hint(err error) string {
+	var start *process.StartError
+	var grants *MissingGrantsError
+	var conflict *ConflictError
+	switch {
+	case errors.As(err, &start):
+		return start.Hint
+	case errors.As(err, &grants):
+		return "if you trust it with that, add them to grants in its block"
+	case errors.As(err, &conflict):
+		return "name the protocols of one of them in its block"
+	}
+	return ""
+}

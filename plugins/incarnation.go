@@ -42,11 +42,9 @@ func (k *keeper) bring(ctx context.Context, b *Block, launched func(*process.Pro
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	path, args := k.set.cfg.command(b)
-	proc, err := process.Start(ctx, process.Spec{
-		Name: b.ID(), Path: path, Args: args, Env: b.Env, Dir: dir, SHA256: b.SHA256, RunDir: k.set.cfg.RunDir,
-		Dial: link.DialOptions(), Log: k.set.cfg.Log, StartTimeout: k.set.cfg.timing.start,
-	})
+	spec := k.set.cfg.spec(b)
+	spec.Dir = dir
+	proc, err := process.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +56,15 @@ func (k *keeper) bring(ctx context.Context, b *Block, launched func(*process.Pro
 		return nil, err
 	}
 	return in, nil
+}
+
+// spec says how to start a plugin.
+func (c *Config) spec(b *Block) process.Spec {
+	path, args := c.command(b)
+	return process.Spec{
+		Name: b.ID(), Path: path, Args: args, Env: b.Env, SHA256: b.SHA256, RunDir: c.RunDir,
+		Dial: link.DialOptions(), Log: c.Log, StartTimeout: c.timing.start,
+	}
 }
 
 // prepare asks a plugin what it is, configures it and opens its streams.

@@ -224,7 +224,7 @@ func (k *keeper) attempt(ctx context.Context, e supervise.Event, reason string) 
 	defer k.settled()
 	switch {
 	case err == nil:
-		k.install(in, supervise.Ready, "")
+		k.install(in, nil, supervise.Ready, "")
 		return nil
 	case errors.Is(err, errInterrupted), k.ctx.Err() != nil:
 		k.handle(supervise.Drain, "it is not started to the end")
@@ -257,8 +257,8 @@ func (k *keeper) start(ctx context.Context, b *Block, launched func(*process.Pro
 	return in, err
 }
 
-// install makes an incarnation the one that serves.
-func (k *keeper) install(in *incarnation, e supervise.Event, reason string) {
+// install makes an incarnation the one that serves, in place of an old one if there is one.
+func (k *keeper) install(in, old *incarnation, e supervise.Event, reason string) {
 	now := time.Now()
 	k.check.Begin(now)
 	k.pollAt = now.Add(k.set.cfg.timing.health)
@@ -266,7 +266,12 @@ func (k *keeper) install(in *incarnation, e supervise.Event, reason string) {
 	if k.kind == Talk {
 		k.set.protocols.keep(k, in.protocols)
 	}
-	k.publish(func(s *snapshot) { s.in = in })
+	k.publish(func(s *snapshot) {
+		s.hint = ""
+		if s.in = in; old != nil {
+			s.retiring = append(s.retiring, old)
+		}
+	})
 	k.handle(e, reason)
 }
 
@@ -296,7 +301,7 @@ func (k *keeper) expect() {
 		return
 	}
 	switch k.state() {
-	case supervise.Starting, supervise.Configuring, supervise.Backoff:
+	case supervise.Starting, supervise.Configuring:
 		k.serve(nil, true)
 	default:
 		k.serve(nil, false)

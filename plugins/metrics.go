@@ -2,13 +2,11 @@ package plugins
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/discv5/host/plugins/internal/link"
-	"github.com/discv5/host/plugins/internal/process"
 )
 
 // Metric is a metric that a plugin keeps, fit for Prometheus.
@@ -44,13 +42,4 @@ func (s *Set) Metrics(ctx context.Context) []PluginMetrics {
 	wg.Wait()
 	slices.SortFunc(all, func(a, b PluginMetrics) int { return strings.Compare(a.ID, b.ID) })
 	return all
-}
-
-// lastLines are the last lines of a program that did not start.
-func lastLines(err error) []string {
-	var start *process.StartError
-	if errors.As(err, &start) {
-		return start.Last
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/discv5/host/plugins/internal/process"
 	"github.com/discv5/host/plugins/internal/supervise"
@@ -39,7 +40,7 @@ func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 		return fmt.Errorf("plugins: %s goes on as it was: %w", k.id, err)
 	}
 	k.block = b
-	k.install(next, supervise.Replaced, reason)
+	k.install(next, old, supervise.Replaced, reason)
 	k.retire(old)
 	return nil
 }
@@ -55,7 +56,11 @@ func (k *keeper) keepProtocols() {
 func (k *keeper) retire(in *incarnation) {
 	k.retired.Go(func() {
 		k.finish(in, k.set.cfg.timing.drain)
-		k.count(in)
+		past := in.past()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.now.past.Add(past)
+		k.now.retiring = slices.DeleteFunc(k.now.retiring, func(other *incarnation) bool { return other == in })
 	})
 }
 

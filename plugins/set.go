@@ -14,7 +14,6 @@ import (
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins/internal/link"
 	"github.com/discv5/host/plugins/internal/process"
-	"github.com/hashicorp/go-hclog"
 )
 
 // Set is the plugins of a host. All methods may be called from any goroutine.
@@ -42,10 +41,9 @@ func New(cfg Config) (*Set, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Log == nil {
-		cfg.Log = hclog.NewNullLogger()
+	if err := cfg.complete(); err != nil {
+		return nil, err
 	}
-	cfg.timing.setDefaults()
 	s := &Set{cfg: cfg}
 	for _, b := range cfg.Blocks {
 		b.setDefaults()

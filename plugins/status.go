@@ -53,6 +53,7 @@ type Status struct {
 	State       State
 	Since       time.Time
 	Reason      string // what led to the state
+	Hint        string // what to do about a plugin that does not start; may be empty
 	Restarts    uint64
 	Transitions map[State]uint64 // how often it came to each state
 
@@ -72,11 +73,12 @@ type Status struct {
 	Host      *HostStats
 	Calls     *SlotStats // of a filter or store, since the start of the host
 
-	// LastExit is how the process before ended, or why it did not start; LastLines are its last lines, or those of the present
-	// process.
+	LastLines []string // that the present process wrote
+
+	// Of the process before: how it ended, or why it did not start, when, and its last lines.
 	LastExit  string
 	ExitAt    time.Time
-	LastLines []string
+	ExitLines []string
 }
 
 // snapshot is what a keeper tells about itself.
@@ -89,9 +91,11 @@ type snapshot struct {
 	restarts    uint64
 	transitions map[State]uint64
 	lastExit    string
+	hint        string
 	exitAt      time.Time
-	lastLines   []string
-	past        TalkStats // of the incarnations that were
+	exitLines   []string
+	past        TalkStats      // of the incarnations that were
+	retiring    []*incarnation // those that are drained behind another
 }
 
 // publish changes the snapshot, and takes over what the goroutine knows.
@@ -142,26 +146,28 @@ func (k *keeper) handle(e supervise.Event, reason string) {
 
 // ended notes how an incarnation ended that served.
 func (k *keeper) ended(in *incarnation) {
-	k.count(in)
+	past := in.past()
 	k.publish(func(s *snapshot) {
 		s.in = nil
-		s.lastExit, s.exitAt, s.lastLines = in.proc.ExitError().Error(), time.Now(), in.proc.LastLines()
+		s.past.Add(past)
+		s.lastExit, s.exitAt, s.exitLines = in.proc.ExitError().Error(), time.Now(), in.proc.LastLines()
 	})
 }
 
-// count adds the counters of an incarnation that has ended.
-func (k *keeper) count(in *incarnation) {
-	if in.talk == nil {
-		return
+// past is what an incarnation has counted at its end.
+func (in *incarnation) past() (stats TalkStats) {
+	if in.talk != nil {
+		stats = in.talk.Stats()
+		stats.InFlight, stats.Queued = 0, 0
 	}
-	stats := in.talk.Stats()
-	k.publish(func(s *snapshot) { s.past.Add(stats) })
+	return stats
 }
 
 // failed notes why an incarnation never served.
 func (k *keeper) failed(err error) {
 	k.publish(func(s *snapshot) {
-		s.lastExit, s.exitAt, s.lastLines = err.Error(), time.Now(), lastLines(err)
+		s.lastExit, s.exitAt, s.exitLines = err.Error(), time.Now(), lastLines(err)
+		s.hint = Hint(err)
 	})
 }
 
@@ -176,6 +182,7 @@ func (s *Set) Status() (all []Status) {
 func (k *keeper) status() Status {
 	k.mu.Lock()
 	now := k.now
+	now.retiring = slices.Clone(now.retiring)
 	transitions := make(map[State]uint64, len(now.transitions))
 	for s, n := range now.transitions {
 		transitions[s] = n
@@ -183,14 +190,16 @@ func (k *keeper) status() Status {
 	k.mu.Unlock()
 	st := Status{
 		ID: k.id, Kind: k.kind, Name: now.block.Name, Source: now.block.Source, Pinned: now.block.SHA256 != "", Required: now.block.Required,
-		State: now.state, Since: now.since, Reason: now.reason, Restarts: now.restarts, Transitions: transitions,
-		Grants: slices.Clone(now.block.Grants), LastExit: now.lastExit, ExitAt: now.exitAt, LastLines: slices.Clone(now.lastLines),
+		State: now.state, Since: now.since, Reason: now.reason, Hint: now.hint, Restarts: now.restarts, Transitions: transitions,
+		Grants: slices.Clone(now.block.Grants), LastExit: now.lastExit, ExitAt: now.exitAt, ExitLines: slices.Clone(now.exitLines),
 	}
 	switch {
 	case k.route != nil:
 		talk := now.past
-		talk.InFlight, talk.Queued = 0, 0
 		talk.Add(k.route.Stats())
+		for _, in := range now.retiring {
+			talk.Add(in.talk.Stats())
+		}
 		st.Talk = &talk
 	case k.filter != nil:
 		calls := k.filter.counts()
@@ -208,9 +217,7 @@ func (k *keeper) status() Status {
 	st.Services, st.Protocols = slices.Clone(in.about.Services), slices.Clone(in.protocols)
 	st.Usage, _ = in.proc.Usage()
 	st.Output = in.proc.Output()
-	if last := in.proc.LastLines(); len(last) > 0 {
-		st.LastLines = last
-	}
+	st.LastLines = in.proc.LastLines()
 	if in.talk != nil {
 		stats := in.talk.Stats()
 		st.Talk.Add(stats)
