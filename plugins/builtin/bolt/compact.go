@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	compactSize  = 4 << 20 // files below it are left alone
-	compactBatch = 1 << 20 // bytes of one transaction of the copy
+	compactSize  = 4 << 20   // files below it are left alone
+	compactMost  = 256 << 20 // and those with more than this in use: the host waits meanwhile
+	compactBatch = 4 << 20   // bytes of one transaction of the copy
 )
 
-// wasteful tells whether more than half of a file is free.
+// wasteful tells whether more than half of a file is free, and what is not can be copied quickly.
 func wasteful(db *bbolt.DB) bool {
 	var size int64
 	if err := db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }); err != nil || size < compactSize {
 		return false
 	}
 	free := int64(db.Stats().FreePageN) * int64(db.Info().PageSize)
-	return free > size/2
+	return free > size/2 && size-free <= compactMost
 }
 
 // compact replaces the file by a copy without free pages and returns it opened. If that does not work, it returns the old one with the
@@ -32,7 +33,9 @@ func compact(db *bbolt.DB, o options) (*bbolt.DB, error) {
 	if err != nil {
 		return db, err
 	}
-	err = guard(func() error { return bbolt.Compact(copied, db, compactBatch) })
+	copied.NoSync = true // once at the end is enough: nobody knows the file yet
+	err = guard(func() error { return errors.Join(bbolt.Compact(copied, db, compactBatch), copied.Sync()) })
+	copied.NoSync = false
 	if err == nil && openRenames {
 		// The lock of the old file is held until the new one has its name, and that is locked already.
 		if err = replace(fresh.path, o.path); err == nil {

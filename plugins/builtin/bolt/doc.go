@@ -34,5 +34,5 @@
 //
 // # Limits
 //
-// max_size_mb bounds the file, maxDamaged the damaged files that are kept, sweepBatch the removals of one transaction.
+// max_size_mb bounds the file, compactMost what is copied at the start, maxDamaged the damaged files that are kept, sweepBatch the removals of one transaction.
 package bolt
