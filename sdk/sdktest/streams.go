@@ -30,9 +30,13 @@ type talkStream struct {
 	responses map[uint64][]*pluginpb.TalkResponse
 	changed   chan struct{} // closed and made anew when something comes
 	err       error         // why the stream ended
+	count     int           // of the responses
 	id        uint64        // the last one used
 	peer      uint32        // the last number used
 }
+
+// maxResponses bounds the responses that are kept: a plugin that sends more is read no further.
+const maxResponses = 1 << 20
 
 func openTalk(ctx context.Context, conn *grpc.ClientConn, protocols []string) (*talkStream, error) {
 	stream, err := pluginpb.NewTalkClient(conn).Serve(ctx)
@@ -52,6 +56,9 @@ func (s *talkStream) read() {
 		s.mu.Lock()
 		for _, r := range m.GetResponses() {
 			s.responses[r.GetId()] = append(s.responses[r.GetId()], r)
+		}
+		if s.count += len(m.GetResponses()); err == nil && s.count > maxResponses {
+			err = fmt.Errorf("more than %d responses", maxResponses)
 		}
 		s.err = err
 		close(s.changed)
