@@ -261,13 +261,22 @@ func TestDeaf(t *testing.T) {
 }
 
 func TestStartIsCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	spec := specFor(t, "silent")
-	if _, err := Start(ctx, spec); !errors.Is(err, context.Canceled) {
-		t.Errorf("start: %v", err)
+	for _, after := range []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 50 * time.Millisecond} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if after == 0 {
+			cancel()
+		}
+		time.AfterFunc(after, cancel)
+		spec := specFor(t, "silent")
+		start := time.Now()
+		if _, err := Start(ctx, spec); !errors.Is(err, context.Canceled) {
+			t.Errorf("start that is cancelled after %v: %v", after, err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("start that is cancelled after %v took %v", after, took)
+		}
+		wantEmpty(t, spec.RunDir)
 	}
-	wantEmpty(t, spec.RunDir)
 }
 
 // The bytes that were checked are executed, whatever is done to the file meanwhile.

@@ -45,6 +45,8 @@ type run struct {
 
 	mu      sync.Mutex
 	live    bool // there is a process to signal
+	ended   bool // there was one
+	doomed  bool // it is to be killed as soon as it lives
 	stopped bool // the host wanted it to end
 	killed  bool
 	killAt  *time.Timer
@@ -120,7 +122,11 @@ func (r *run) watch(result chan<- error) {
 	r.pid = r.cmd.Process.Pid
 	r.mu.Lock()
 	r.live = true
+	doomed := r.doomed
 	r.mu.Unlock()
+	if doomed {
+		r.kill(0)
+	}
 	result <- nil
 
 	var readers sync.WaitGroup
@@ -130,7 +136,7 @@ func (r *run) watch(result chan<- error) {
 	await(r.cmd, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.live = false
+		r.live, r.ended = false, true
 		killLeftovers(r.pid)
 		if r.killAt != nil {
 			r.killAt.Stop()
@@ -155,6 +161,7 @@ func (r *run) kill(grace time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.live {
+		r.doomed = !r.ended
 		return
 	}
 	if grace <= 0 {
