@@ -59,7 +59,7 @@ func newKeyShow() *cobra.Command {
 		Short:   "Show the identity of a key: node id, public key and a record without address",
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := keyfile.Load(args[0])
+			key, err := keyfile.Load(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

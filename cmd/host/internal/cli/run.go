@@ -25,7 +25,7 @@ variables (HOST_ and the name in capitals, like HOST_LOG_LEVEL) and from flags; 
 	}
 	config.Flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		loaded, err := config.Load(config.Sources{Env: os.Environ(), Flags: cmd.Flags()})
+		loaded, err := config.Load(cmd.Context(), config.Sources{Env: os.Environ(), Flags: cmd.Flags()})
 		if err != nil {
 			return err
 		}

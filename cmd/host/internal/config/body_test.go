@@ -73,7 +73,7 @@ plugin "talk" "a" {
 
 func TestDecodeBodyMistakes(t *testing.T) {
 	const file = "testdata/schema/mistakes.hcl"
-	got, err := Load(Sources{Env: []string{"HOST_CONFIG=" + file, "SET=hunter2"}})
+	got, err := Load(t.Context(), Sources{Env: []string{"HOST_CONFIG=" + file, "SET=hunter2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/plainfile"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -42,9 +43,10 @@ func (d *document) diagnosed(diag *hcl.Diagnostic) Problem {
 	return d.problem(r, lowerFirst(diag.Summary), diag.Detail)
 }
 
-// relative takes a path in the file from the file's own folder.
+// relative takes a path in the file from the file's own folder. A file that came through a pipe has none, its paths start
+// where the host was started.
 func (d *document) relative(path string) string {
-	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "~") {
+	if path == "" || plainfile.Given(d.file) || filepath.IsAbs(path) || strings.HasPrefix(path, "~") {
 		return path
 	}
 	return filepath.Join(filepath.Dir(d.file), path)

@@ -53,7 +53,7 @@ func TestGoldenMistakes(t *testing.T) {
 			if runtime.GOOS == "windows" && strings.Contains(file, "functions") {
 				t.Skip("skipped: Windows has other words for a missing file")
 			}
-			_, err := Load(Sources{Env: []string{"HOST_CONFIG=" + file, "SET=1", "EMPTY="}})
+			_, err := Load(t.Context(), Sources{Env: []string{"HOST_CONFIG=" + file, "SET=1", "EMPTY="}})
 			ps, ok := errors.AsType[Problems](err)
 			if !ok {
 				t.Fatalf("%v, want problems", err)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -40,19 +41,28 @@ func (v values) set(l *leaf, value any) {
 	inner[name] = value
 }
 
-// fileProvider is a koanf.Provider of a file's bytes.
-type fileProvider string
+// fileProvider is a koanf.Provider of a file's bytes. koanf's interface has no room for the context.
+type fileProvider struct {
+	ctx  context.Context
+	path string
+}
 
 func (f fileProvider) Read() (map[string]any, error) { return nil, errors.ErrUnsupported }
 
 func (f fileProvider) ReadBytes() ([]byte, error) {
-	path := string(f)
+	path := f.path
 	if path == os.DevNull { // an empty file, for those who want to be sure that there is none
 		return nil, nil
 	}
-	data, err := plainfile.Read(path, maxFileSize)
+	data, _, err := plainfile.ReadGiven(f.ctx, path, maxFileSize)
 	if err != nil {
 		advice := "check the path given with --config or " + envFile
+		if errors.Is(err, plainfile.ErrNotRegular) {
+			advice = plainfile.GivenHelp
+		}
+		if errors.Is(err, context.Canceled) {
+			advice = "host was told to stop before all was there; what writes to the pipe must close it"
+		}
 		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 			advice = "give the file in it, like --config " + filepath.Join(path, "config.hcl")
 		}

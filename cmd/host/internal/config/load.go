@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -37,8 +38,8 @@ type Loaded struct {
 }
 
 // Load merges the layers and checks the result. Mistakes are returned as Problems, all of them; a file that cannot be
-// read is a plain error with a hint.
-func Load(src Sources) (*Loaded, error) {
+// read is a plain error with a hint. A file that is the pipe of a shell, like <(command), is read until ctx ends.
+func Load(ctx context.Context, src Sources) (*Loaded, error) {
 	out := &Loaded{File: src.file(), Origins: make(map[string]Origin)}
 	k := koanf.New(".")
 	if err := k.Load(defaults(), nil); err != nil {
@@ -49,7 +50,7 @@ func Load(src Sources) (*Loaded, error) {
 	var problems Problems
 	if out.File != "" {
 		p := &parser{file: out.File, schema: top, env: src.Env}
-		err := k.Load(fileProvider(out.File), p)
+		err := k.Load(fileProvider{ctx, out.File}, p)
 		if found, ok := errors.AsType[Problems](err); ok {
 			problems = append(problems, found...)
 		} else if err != nil {

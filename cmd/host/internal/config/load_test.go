@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -32,7 +33,7 @@ func load(t *testing.T, text string, env []string, args ...string) (*Loaded, err
 	if err := fs.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	return Load(Sources{Env: append(env, "HOME=/nowhere"), Flags: fs})
+	return Load(t.Context(), Sources{Env: append(env, "HOME=/nowhere"), Flags: fs})
 }
 
 // record makes the text of a record, with a UDP address when addr is not empty.
@@ -139,12 +140,30 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// A file from a pipe has no folder: paths in it start where the host was started.
+func TestFileFromAPipe(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: Windows has no /dev/fd")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	fmt.Fprintln(w, `data_dir = "state"`)
+	w.Close()
+	got, err := load(t, "", nil, "--config", fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	if err != nil || got.Config.DataDir != "state" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestHomeIsMissing(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Setenv("USERPROFILE", "")
 	}
 	t.Setenv("HOME", "")
-	if _, err := Load(Sources{}); err == nil || !strings.Contains(hint.Of(err), "--data-dir") {
+	if _, err := Load(t.Context(), Sources{}); err == nil || !strings.Contains(hint.Of(err), "--data-dir") {
 		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
 	if _, err := load(t, "", nil, "--data-dir", t.TempDir()); err != nil {

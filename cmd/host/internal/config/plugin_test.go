@@ -128,7 +128,7 @@ func TestFileFunction(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := Load(Sources{Env: []string{"HOST_CONFIG=" + file}})
+		got, err := Load(t.Context(), Sources{Env: []string{"HOST_CONFIG=" + file}})
 		if err != nil {
 			return "", err
 		}

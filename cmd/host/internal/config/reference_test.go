@@ -20,7 +20,7 @@ func TestReferenceShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commented, err := Load(Sources{Env: []string{"HOST_CONFIG=" + reference}})
+	commented, err := Load(t.Context(), Sources{Env: []string{"HOST_CONFIG=" + reference}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +28,11 @@ func TestReferenceShowsTheDefaults(t *testing.T) {
 	if err := os.WriteFile(file, setting.ReplaceAll(text, []byte("$1$2")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	uncommented, err := Load(Sources{Env: []string{"HOST_CONFIG=" + file}})
+	uncommented, err := Load(t.Context(), Sources{Env: []string{"HOST_CONFIG=" + file}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, err := Load(Sources{})
+	plain, err := Load(t.Context(), Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}

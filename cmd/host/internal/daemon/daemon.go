@@ -32,7 +32,7 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 		return err
 	}
 	cfg := &loaded.Config
-	id, err := openIdentity(cfg)
+	id, err := openIdentity(ctx, cfg)
 	if err != nil {
 		return err
 	}

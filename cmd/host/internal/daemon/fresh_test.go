@@ -18,7 +18,7 @@ import (
 // settings are those of a host on loopback with a folder of its own.
 func settings(t *testing.T) *config.Config {
 	t.Helper()
-	loaded, err := config.Load(config.Sources{Env: []string{"HOST_LISTEN=127.0.0.1:0", "HOST_DATA_DIR=" + t.TempDir()}})
+	loaded, err := config.Load(t.Context(), config.Sources{Env: []string{"HOST_LISTEN=127.0.0.1:0", "HOST_DATA_DIR=" + t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,8 +26,8 @@ func settings(t *testing.T) *config.Config {
 }
 
 // begin makes one start, up to the published record, and returns its sequence number.
-func begin(cfg *config.Config) (seq uint64, err error) {
-	id, err := openIdentity(cfg)
+func begin(t *testing.T, cfg *config.Config) (seq uint64, err error) {
+	id, err := openIdentity(t.Context(), cfg)
 	if err != nil {
 		return 0, err
 	}
@@ -59,12 +59,12 @@ func TestStartAfterAFailedFirstOne(t *testing.T) {
 	free := cfg.Listen
 	cfg.Listen = []netip.AddrPort{taken(t)}
 	for range 3 {
-		if _, err := begin(cfg); err == nil {
+		if _, err := begin(t, cfg); err == nil {
 			t.Fatal("two hosts listen on one address")
 		}
 	}
 	cfg.Listen = free
-	if seq, err := begin(cfg); err != nil || seq != 1 {
+	if seq, err := begin(t, cfg); err != nil || seq != 1 {
 		t.Errorf("the first start that worked has the number %d, %v, want 1: the key had published nothing", seq, err)
 	}
 	if _, err := os.Stat(filepath.Join(cfg.DataDir, unusedName)); err == nil {
@@ -78,18 +78,18 @@ const clock = 1_704_067_200_000 // sequence numbers from the clock are above
 func TestMarkOfAPublishedKey(t *testing.T) {
 	cfg := settings(t)
 	free := cfg.Listen
-	if seq, err := begin(cfg); err != nil || seq != 1 {
+	if seq, err := begin(t, cfg); err != nil || seq != 1 {
 		t.Fatalf("first start: seq %d, %v", seq, err)
 	}
 	cfg.Listen = []netip.AddrPort{taken(t)}
-	if _, err := begin(cfg); err == nil {
+	if _, err := begin(t, cfg); err == nil {
 		t.Fatal("two hosts listen on one address")
 	}
 	cfg.Listen = free
 	if err := os.Remove(filepath.Join(cfg.DataDir, recordName)); err != nil {
 		t.Fatal(err)
 	}
-	if seq, err := begin(cfg); err != nil || seq < clock {
+	if seq, err := begin(t, cfg); err != nil || seq < clock {
 		t.Errorf("a key without its record starts at %d, %v, want the clock", seq, err)
 	}
 }
@@ -113,7 +113,7 @@ func TestMarkDoesNotCount(t *testing.T) {
 		"a folder": func(id *identity, mark string) error { return os.Mkdir(mark, 0o700) },
 	} {
 		cfg := settings(t)
-		id, err := openIdentity(cfg)
+		id, err := openIdentity(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,13 +138,13 @@ func TestRecordIsNoFile(t *testing.T) {
 	if err := os.Mkdir(record, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := begin(cfg); err == nil || !strings.Contains(err.Error(), "is a folder") || hint.Of(err) == "" {
+	if _, err := begin(t, cfg); err == nil || !strings.Contains(err.Error(), "is a folder") || hint.Of(err) == "" {
 		t.Errorf("a folder in the record's place: %v, hint %q", err, hint.Of(err))
 	}
 	if err := os.Remove(record); err != nil {
 		t.Fatal(err)
 	}
-	if seq, err := begin(cfg); err != nil || seq != 1 {
+	if seq, err := begin(t, cfg); err != nil || seq != 1 {
 		t.Errorf("after that the start gives %d, %v, want 1", seq, err)
 	}
 }
@@ -152,7 +152,7 @@ func TestRecordIsNoFile(t *testing.T) {
 // The host does not join by itself.
 func TestOwnRecordAsBootnode(t *testing.T) {
 	cfg := settings(t)
-	id, err := openIdentity(cfg)
+	id, err := openIdentity(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type identity struct {
 }
 
 // openIdentity takes possession of the data folder, made when it is missing, and reads or makes the key.
-func openIdentity(cfg *config.Config) (id *identity, err error) {
+func openIdentity(ctx context.Context, cfg *config.Config) (id *identity, err error) {
 	const advice = "choose a folder this user may write with --data-dir"
 	if cfg.DataDir == "" {
 		return nil, hint.New("no data folder", "give one with --data-dir")
@@ -55,9 +56,9 @@ func openIdentity(cfg *config.Config) (id *identity, err error) {
 	}()
 	id.lock = lock
 	if cfg.KeyFile != "" {
-		id.key, err = keyfile.Load(id.keyPath)
+		id.key, err = keyfile.Load(ctx, id.keyPath)
 	} else {
-		id.key, id.created, err = keyfile.LoadOrCreate(id.keyPath)
+		id.key, id.created, err = keyfile.LoadOrCreate(ctx, id.keyPath)
 	}
 	if err != nil {
 		return nil, err

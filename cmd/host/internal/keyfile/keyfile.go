@@ -2,11 +2,11 @@ package keyfile
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,37 +23,39 @@ const (
 	dirMode     = 0o700
 )
 
-// Load reads the key in the file at path.
-func Load(path string) (*ecdsa.PrivateKey, error) {
-	f, info, err := plainfile.Open(path)
+// Load reads the key in the file at path. The pipe of a shell, see plainfile.Given, is read until ctx ends.
+func Load(ctx context.Context, path string) (*ecdsa.PrivateKey, error) {
+	data, mode, err := plainfile.ReadGiven(ctx, path, maxFileSize)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "make a key with: host key new "+path)
 	case errors.Is(err, plainfile.ErrNotRegular):
-		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "give the path of a file with 64 hex digits")
+		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "the key is 64 hex digits in a file; "+plainfile.GivenHelp)
+	case errors.Is(err, plainfile.ErrTooLarge):
+		return nil, notAKey(path, fmt.Errorf("longer than %d bytes, this is not a key", maxFileSize))
+	case errors.Is(err, context.Canceled):
+		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "nothing came until host was told to stop; what writes to the pipe must close it")
 	case err != nil:
 		return nil, hint.Wrap(fmt.Errorf("read key file: %w", err), "the user that runs host must be able to read it")
 	}
-	defer f.Close()
-	if err := checkMode(path, info.Mode()); err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read key file: %w", err)
-	}
 	key, err := parse(data)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("read key file %s: %w", path, err),
-			"a key file holds 64 hex digits; restore it from a backup or make a new one with: host key new FILE")
+		return nil, notAKey(path, err)
+	}
+	if mode.IsRegular() { // last: the mode of what is no key is none of our business
+		if err := checkMode(path, mode); err != nil {
+			return nil, err
+		}
 	}
 	return key, nil
 }
 
+func notAKey(path string, err error) error {
+	return hint.Wrap(fmt.Errorf("read key file %s: %w", path, err),
+		"a key file holds 64 hex digits; restore it from a backup or make a new one with: host key new FILE")
+}
+
 func parse(data []byte) (*ecdsa.PrivateKey, error) {
-	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("longer than %d bytes, this is not a key", maxFileSize)
-	}
 	text := bytes.TrimPrefix(bytes.TrimSpace(data), []byte("0x"))
 	if len(text) == 0 {
 		return nil, errors.New("the file is empty")
@@ -101,14 +103,14 @@ func Create(path string) (*ecdsa.PrivateKey, error) {
 
 // LoadOrCreate loads the key at path, or makes one when there is no such file; created tells which. Of two processes that
 // do this at the same moment one makes the key and the other loads it.
-func LoadOrCreate(path string) (key *ecdsa.PrivateKey, created bool, err error) {
-	key, err = Load(path)
+func LoadOrCreate(ctx context.Context, path string) (key *ecdsa.PrivateKey, created bool, err error) {
+	key, err = Load(ctx, path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, false, err
 	}
 	key, err = Create(path)
 	if errors.Is(err, fs.ErrExist) {
-		key, err = Load(path)
+		key, err = Load(ctx, path)
 		return key, false, err
 	}
 	return key, err == nil, err

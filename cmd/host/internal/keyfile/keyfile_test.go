@@ -26,7 +26,7 @@ func write(t *testing.T, text string) string {
 
 func TestLoad(t *testing.T) {
 	for _, text := range []string{goodKey, goodKey + "\n", "0x" + goodKey + "\n", " " + strings.ToUpper(goodKey) + "\r\n"} {
-		key, err := Load(write(t, text))
+		key, err := Load(t.Context(), write(t, text))
 		if err != nil {
 			t.Errorf("Load(%d bytes): %v", len(text), err)
 			continue
@@ -50,7 +50,7 @@ func TestLoadRefuses(t *testing.T) {
 		"two keys":         goodKey + "\n" + goodKey,
 		"prefix, no value": "0x",
 	} {
-		_, err := Load(write(t, text))
+		_, err := Load(t.Context(), write(t, text))
 		if err == nil {
 			t.Errorf("%s: loaded", name)
 			continue
@@ -62,10 +62,10 @@ func TestLoadRefuses(t *testing.T) {
 			t.Errorf("%s: the error shows a part of the key", name)
 		}
 	}
-	if _, err := Load(t.TempDir()); err == nil {
+	if _, err := Load(t.Context(), t.TempDir()); err == nil {
 		t.Error("a folder was loaded as a key")
 	}
-	_, err := Load(filepath.Join(t.TempDir(), "absent"))
+	_, err := Load(t.Context(), filepath.Join(t.TempDir(), "absent"))
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(hint.Of(err), "host key new") {
 		t.Errorf("missing file: %v (hint %q)", err, hint.Of(err))
 	}
@@ -80,10 +80,22 @@ func TestLoadRefusesOpenModes(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(path)
+		_, err := Load(t.Context(), path)
 		if err == nil || hint.Of(err) != "chmod 600 "+path {
 			t.Errorf("mode %04o: %v (hint %q)", mode, err, hint.Of(err))
 		}
+	}
+}
+
+// The mode of a file that is no key is not spoken of: the advice would harm the file.
+func TestModeOfAnotherFile(t *testing.T) {
+	path := write(t, "root:x:0:0:root:/root:/bin/sh\n")
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(t.Context(), path)
+	if err == nil || !strings.Contains(err.Error(), "want 64 hex digits") || strings.Contains(hint.Of(err), "chmod") {
+		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
 }
 
@@ -100,7 +112,7 @@ func TestCreate(t *testing.T) {
 	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %04o, want 0600", info.Mode().Perm())
 	}
-	again, err := Load(path)
+	again, err := Load(t.Context(), path)
 	if err != nil || !again.Equal(key) {
 		t.Errorf("Load after Create: same key %v, %v", err == nil && again.Equal(key), err)
 	}
@@ -129,7 +141,7 @@ func TestLoadOrCreateTogether(t *testing.T) {
 	made := make([]bool, starters)
 	for i := range starters {
 		wg.Go(func() {
-			key, created, err := LoadOrCreate(path)
+			key, created, err := LoadOrCreate(t.Context(), path)
 			if err != nil {
 				t.Error(err)
 				return

@@ -1,5 +1,11 @@
 // Package plainfile reads the files that an operator names: small ones, and nothing but files. Opening a named pipe would wait
-// for somebody to write into it, a terminal for somebody to type.
+// for somebody to write into it, a terminal for somebody to type. The pipes of a shell, which are given by descriptor and
+// have a writer, are read by ReadGiven alone.
+//
+// # Goroutines and ownership
+//
+// ReadGiven reads a pipe on a goroutine of its own, which ends with it; where the system cannot end a read of a pipe, it ends
+// when the writer does.
 //
 // # Errors
 //
