@@ -229,6 +229,8 @@ func (k *keeper) attempt(ctx context.Context, e supervise.Event, reason string) 
 	case errors.Is(err, errInterrupted), k.ctx.Err() != nil:
 		k.handle(supervise.Drain, "it is not started to the end")
 		k.handle(supervise.Ended, "")
+		k.given()
+		return err
 	case refused(err):
 		k.handle(supervise.Refuse, err.Error())
 	default:

@@ -79,6 +79,11 @@ func behave(mode string) {
 		lock := func(dir string) error { return os.Mkdir(dir+"/lock", 0o700) }
 		p.Start = func(_ context.Context, h *sdk.Host) error { dir = h.DataDir(); return lock(dir) }
 		p.Drain = func(context.Context) error { return os.Remove(dir + "/lock") }
+	case "metered":
+		p.Start = func(_ context.Context, h *sdk.Host) error {
+			h.Gauge("temperature", "How warm it is.").Set(36.6)
+			return nil
+		}
 	case "needy":
 		p.Info.Needs = []string{"ping", "talk"}
 	case "crash at start":

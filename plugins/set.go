@@ -102,9 +102,17 @@ func (s *Set) Run(node *core.Node) error {
 	s.protocols = &protocols{node: node, served: make(map[string]*served)}
 	s.running = true
 	for _, k := range s.keepers {
-		go k.run()
+		s.launch(k)
 	}
 	return nil
+}
+
+// launch starts the goroutine of a keeper.
+func (s *Set) launch(k *keeper) {
+	if b := &k.block; b.SHA256 == "" && !strings.HasPrefix(b.Source, builtinPrefix) {
+		s.cfg.Log.Warn("plugin is not pinned", "plugin", k.id, "hint", "sha256 in its block names the program that may run")
+	}
+	go k.run()
 }
 
 // Settle waits until each plugin was started once, with success or without, or until ctx ends.
@@ -274,7 +282,7 @@ func (s *Set) add(b Block) error {
 		return ErrClosed
 	}
 	s.keepers = append(s.keepers, k)
-	go k.run()
+	s.launch(k)
 	return nil
 }
 

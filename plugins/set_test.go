@@ -452,3 +452,22 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+func TestBuiltinAndMetrics(t *testing.T) {
+	granted, silent := block(t, "granted", "metered"), block(t, "silent", "metered")
+	granted.Grants = []string{"metrics"}
+	r := newRig(t, nil, Block{Kind: Talk, Name: "b", Source: "builtin:bundled"}, granted, silent)
+	if answer, _ := r.talk("bundled", "hello"); answer != "hello" {
+		t.Errorf("the bundled plugin answers %q", answer)
+	}
+	all := r.set.Metrics(t.Context())
+	if len(all) != 1 || all[0].ID != "talk.granted" || all[0].Name != "granted" || all[0].Err != nil || len(all[0].Metrics) != 1 {
+		t.Fatalf("metrics %+v", all)
+	}
+	if m := all[0].Metrics[0]; m.Name != "temperature" || m.Counter || len(m.Samples) != 1 || m.Samples[0].Value != 36.6 {
+		t.Errorf("metric %+v", m)
+	}
+	if n := strings.Count(r.log.String(), "plugin is not pinned"); n != 2 {
+		t.Errorf("%d warnings about programs that are not pinned", n)
+	}
+}

@@ -133,11 +133,11 @@ func (k *keeper) handle(e supervise.Event, reason string) {
 				level = hclog.Error
 			}
 		}
-		args := []any{"plugin", k.id, "from", c.From.String()}
+		args := []any{"plugin", k.id, "from", c.From.String(), "to", c.To.String()}
 		if c.Reason != "" {
 			args = append(args, "reason", c.Reason)
 		}
-		k.set.cfg.Log.Log(level, "plugin is "+c.To.String(), args...)
+		k.set.cfg.Log.Log(level, "plugin changed its state", args...)
 		if k.set.cfg.OnEvent != nil {
 			k.set.cfg.OnEvent(Event{ID: k.id, From: c.From, To: c.To, Reason: c.Reason, At: c.At})
 		}
