@@ -163,9 +163,9 @@ func (n *Node) enter(now time.Time, node *enode.Node, addr netip.AddrPort) table
 // promote lets a node in reserve take the place of one that deserves it less, if there is one. The caller tells that the
 // node was added.
 func (n *Node) promote(now time.Time, id enode.ID) bool {
-	removed, promoted := n.table.Promote(now, id)
-	if removed != nil {
-		n.removedNode(removed)
+	displaced, promoted := n.table.Promote(now, id)
+	if displaced != nil {
+		n.removedNode(displaced)
 	}
 	return promoted != nil
 }

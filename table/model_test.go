@@ -31,6 +31,7 @@ type modelNode struct {
 	seen             bool
 	counted, failed  time.Time
 	checking         bool
+	added, last      time.Time // when it came, when it answered last
 }
 
 // bit returns bit i of an id as a digit.
@@ -87,7 +88,7 @@ func (m *model) fits(b *modelBucket, addr netip.AddrPort) bool {
 	return all < m.cfg.Limits.Table
 }
 
-func (m *model) add(c Candidate) Result {
+func (m *model) add(now time.Time, c Candidate) Result {
 	id := c.Node.ID()
 	if id == m.cfg.Self {
 		return LocalNode
@@ -115,7 +116,10 @@ func (m *model) add(c Candidate) Result {
 		newer, moved := c.Node.Seq() > n.seq, c.Addr != n.addr
 		n.seq, n.addr = c.Node.Seq(), c.Addr
 		if moved {
-			n.live, n.checks, n.failures, n.seen, n.checking = false, 0, 0, false, false
+			if i >= 0 {
+				n.live, n.checks, n.failures, n.checking = false, 0, 0, false
+			}
+			n.seen, n.last = false, time.Time{}
 		}
 		if i >= 0 {
 			return Updated
@@ -145,7 +149,7 @@ func (m *model) add(c Candidate) Result {
 	if !m.fits(b, c.Addr) {
 		return AddressLimit
 	}
-	n = &modelNode{id: id, seq: c.Node.Seq(), addr: c.Addr, boot: c.Bootstrap}
+	n = &modelNode{id: id, seq: c.Node.Seq(), addr: c.Addr, boot: c.Bootstrap, added: now}
 	if len(b.entries) < m.cfg.BucketSize {
 		b.entries = append(b.entries, n)
 		return Added
@@ -201,15 +205,47 @@ func (m *model) answer(now time.Time, id enode.ID) (first bool) {
 			n.checks++
 			n.counted = now
 		}
-		n.seen, n.live, n.failures, n.checking = true, true, 0, false
+		n.seen, n.last, n.live, n.failures, n.checking = true, now, true, 0, false
 		b.entries = append([]*modelNode{n}, slices.Delete(b.entries, i, i+1)...)
 	} else if i := indexOf(b.spare, id); i >= 0 {
 		n := b.spare[i]
 		first = !n.seen
-		n.seen = true
+		n.seen, n.last = true, now
 		b.spare = append(slices.Delete(b.spare, i, i+1), n)
 	}
 	return first
+}
+
+// promote lets a replacement take the place of the worst entry that must yield to it.
+func (m *model) promote(now time.Time, id enode.ID) (displaced *modelNode) {
+	b := m.bucket(id)
+	j := indexOf(b.spare, id)
+	if j < 0 {
+		return nil
+	}
+	n := b.spare[j]
+	for _, e := range b.entries {
+		yields := e.failures >= 2 || !e.seen && (e.failures == 1 || n.seen)
+		if e.live || e.boot || !yields {
+			continue
+		}
+		if displaced == nil || e.failures > displaced.failures || e.failures == displaced.failures && e.added.Before(displaced.added) {
+			displaced = e
+		}
+	}
+	if displaced == nil {
+		return nil
+	}
+	i := indexOf(b.entries, displaced.id)
+	b.entries = append(slices.Delete(b.entries, i, i+1), n)
+	b.spare = slices.Delete(b.spare, j, j+1)
+	if displaced.failures == 0 {
+		b.spare = append([]*modelNode{displaced}, b.spare...)
+	}
+	if n.last.Equal(now) {
+		m.answer(now, id)
+	}
+	return displaced
 }
 
 func (m *model) fail(now time.Time, id enode.ID) {
@@ -271,12 +307,12 @@ func perform(t *testing.T, f *fixture, m *model, op, which, how byte) {
 	if which&4 != 0 {
 		target = IDAtDistance(f.Self(), int(which>>3)+224) // Or close to Self.
 	}
-	switch op % 8 {
+	switch op % 9 {
 	case 0, 1, 2:
 		ip := fmt.Sprintf("%d.0.%d.%d", []int{10, 20}[min(1, how&7)], how&3, how)
 		n := newNode(target, ip, uint64(how>>5))
 		c := Candidate{Node: n, Addr: addrOf(n), Bootstrap: how&0x1f == 0x1f}
-		if got, want := f.Add(f.now, c), m.add(c); got != want {
+		if got, want := f.Add(f.now, c), m.add(f.now, c); got != want {
 			t.Fatalf("Add(%s seq %d at %s) = %v, want %v", name(target), n.Seq(), ip, got, want)
 		}
 	case 3:
@@ -306,6 +342,16 @@ func perform(t *testing.T, f *fixture, m *model, op, which, how byte) {
 		f.CheckStarted(f.now, e.ID())
 		b := m.bucket(e.ID())
 		b.entries[indexOf(b.entries, e.ID())].checking = true
+	case 8:
+		if how < 128 { // as a host does when a node in reserve answers
+			f.Seen(f.now, target, 0)
+			m.answer(f.now, target)
+		}
+		displaced, promoted := f.Promote(f.now, target)
+		want := m.promote(f.now, target)
+		if (displaced != nil) != (want != nil) || (promoted != nil) != (want != nil) || want != nil && displaced.ID() != want.id {
+			t.Fatalf("Promote(%s): %v made room for %v, want %+v to", name(target), displaced, promoted, want)
+		}
 	}
 }
 

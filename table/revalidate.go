@@ -83,9 +83,9 @@ func (e *Entry) answered(now time.Time, rtt time.Duration) (first bool) {
 
 // Promote lets a replacement enter its bucket in the place of an entry that deserves it less: one that failed and never
 // answered, or failed twice; for a replacement that has answered also one that has yet to be asked, which goes into
-// reserve. Bootstrap nodes and verified entries keep their places. The replacement is verified if it answered now. Both
-// results are nil when nothing changed; removed is nil too when the entry went into reserve.
-func (t *Table) Promote(now time.Time, id enode.ID) (removed, promoted *Entry) {
+// reserve. Bootstrap nodes and verified entries keep their places. The replacement is verified if it answered now. displaced
+// is the entry that is none any more, be it removed or in reserve. Both results are nil when nothing changed.
+func (t *Table) Promote(now time.Time, id enode.ID) (displaced, promoted *Entry) {
 	k := keyOf(id)
 	b := t.bucketOf(&k)
 	i := b.spareIndex(&k)
@@ -99,20 +99,18 @@ func (t *Table) Promote(now time.Time, id enode.ID) (removed, promoted *Entry) {
 	promoted = b.spare[i]
 	b.spare = slices.Delete(b.spare, i, i+1)
 	t.spares--
-	weak := b.entries[at]
+	displaced = b.entries[at]
 	t.deleteEntry(b, at)
-	if weak.Failures == 0 {
-		t.take(weak.group)
-		b.spare = slices.Insert(b.spare, 0, weak)
+	if displaced.Failures == 0 {
+		t.take(displaced.group)
+		b.spare = slices.Insert(b.spare, 0, displaced)
 		t.spares++
-	} else {
-		removed = weak
 	}
 	t.insert(now, b, promoted) // Its address is counted already.
 	if promoted.LastSeen.Equal(now) {
 		t.seen(now, id, 0, true)
 	}
-	return removed, promoted
+	return displaced, promoted
 }
 
 // weakest returns the position of the entry that makes room for a replacement, -1 for none: the one with the most failures,

@@ -368,6 +368,7 @@ func TestPromote(t *testing.T) {
 		{name: "not asked yet", entry: nothing},
 		{name: "not asked yet, the other answered", entry: nothing, answered: true, promoted: true},
 		{name: "never answered", entry: fail, promoted: true, removed: true},
+		{name: "failed twice after an answer", entry: func(f *fixture, n *enode.Node) { f.seen(n, 1); f.fail(n); f.fail(n) }, promoted: true, removed: true},
 		{name: "a trusted one with its second chance", entry: trusted, answered: true},
 		{name: "bootstrap", entry: fail, answered: true, boot: true},
 	} {
@@ -383,10 +384,13 @@ func TestPromote(t *testing.T) {
 			if s.answered {
 				f.Seen(f.now, spare.ID(), 0)
 			}
-			removed, promoted := f.Promote(f.now, spare.ID())
+			displaced, promoted := f.Promote(f.now, spare.ID())
 			checkInvariants(t, f.Table)
-			if (promoted != nil) != s.promoted || (removed != nil) != s.removed {
-				t.Fatalf("promoted %v, removed %v", promoted, removed)
+			if (promoted != nil) != s.promoted || (displaced != nil) != s.promoted {
+				t.Fatalf("promoted %v, displaced %v", promoted, displaced)
+			}
+			if s.promoted && (promoted.ID() != spare.ID() || displaced.ID() != n.ID()) {
+				t.Errorf("%s took the place of %s", name(promoted.ID()), name(displaced.ID()))
 			}
 			f.has(spare, s.promoted)
 			f.has(n, !s.promoted)
@@ -396,11 +400,44 @@ func TestPromote(t *testing.T) {
 			if want := map[bool]int{true: 0, false: 1}[s.removed]; f.Replacements() != want {
 				t.Errorf("%d in reserve, want %d", f.Replacements(), want)
 			}
-			if removed, promoted := f.Promote(f.now, n.ID()); s.promoted && (removed != nil || promoted != nil) {
+			if displaced, promoted := f.Promote(f.now, n.ID()); s.promoted && (displaced != nil || promoted != nil) {
 				t.Error("the other one came back")
 			}
 		})
 	}
+}
+
+// Of several entries the one with the most failures makes room, and of those the one that came first.
+func TestPromoteChoosesTheWeakest(t *testing.T) {
+	f := newFixture(t, Config{BitsPerHop: 1, BucketSize: 3, Replacements: 3, Limits: unlimited})
+	f.want(Added, f.at(250))
+	var nodes []*enode.Node
+	for range 6 { // three entries, three in reserve
+		nodes = append(nodes, f.at(256))
+		f.add(nodes[len(nodes)-1])
+		f.pass(time.Second)
+	}
+	for _, n := range nodes[:3] { // the newest comes in first, so the order of places is not that of their coming
+		f.Replace(f.now, n.ID())
+	}
+	makesRoom := func(want *enode.Node, answered bool) {
+		t.Helper()
+		spare := f.at(256)
+		f.want(ReplacementAdded, spare)
+		if answered {
+			f.Seen(f.now, spare.ID(), 0)
+		}
+		if displaced, _ := f.Promote(f.now, spare.ID()); displaced == nil || displaced.ID() != want.ID() {
+			t.Fatalf("%+v made room, want %s", displaced, name(want.ID()))
+		}
+		f.seen(spare, 1)
+	}
+	f.fail(nodes[4])
+	makesRoom(nodes[4], true)
+	makesRoom(nodes[3], true)
+	f.Remove(nodes[3].ID())
+	f.fail(nodes[5])
+	makesRoom(nodes[5], false)
 }
 
 func TestPauseGrowsWithTrust(t *testing.T) {
