@@ -2,12 +2,20 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"syscall"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
 )
 
-// advise adds what to do to an error of core.Listen.
+// advise adds what to do to an error of core.Listen, and says once what net and core say one after the other.
 func advise(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		if reason, ok := errors.AsType[syscall.Errno](op); ok {
+			err = fmt.Errorf("listen on %v: %w", op.Addr, reason)
+		}
+	}
 	switch {
 	case errors.Is(err, errInUse):
 		return hint.Wrap(err, "another program has this port; stop it, or choose another one with --listen (port 0: any free port)")

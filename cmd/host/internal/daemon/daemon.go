@@ -93,8 +93,13 @@ func listen(cfg *config.Config, id *identity, set *plugins.Set, log hclog.Logger
 		return nil, 0, err
 	}
 	settings.Filters, settings.Store = set.Filters(), set.Store()
-	node, err = core.Listen(settings)
-	return node, len(settings.Bootnodes), advise(err)
+	if node, err = core.Listen(settings); err != nil {
+		return nil, 0, advise(err)
+	}
+	if err := checkPublished(cfg, node); err != nil {
+		return nil, 0, errors.Join(err, node.Close())
+	}
+	return node, len(settings.Bootnodes), nil
 }
 
 // stop ends the plugins, the node and the mapping: the plugins but the store first, because what they write last is the

@@ -5,6 +5,7 @@
 //
 //   - daemon.go: Run, from the first file to the clean stop
 //   - identity.go: the data folder, its lock, the key; fresh.go: whether the key has been seen by anybody
+//   - endpoint.go: whether the published record leads to the node
 //   - settings.go: the configuration as core understands it
 //   - plugins.go: the plugin blocks as package plugins understands them
 //   - life.go: the log of the node's life

@@ -33,6 +33,7 @@ type identity struct {
 	created    bool // the key was made just now
 	fresh      bool // the key has published nothing yet: it was made now, or at a start that failed
 	recordFile string
+	lost       bool // the key may have published a record, and the file that should hold it does not
 }
 
 // openIdentity takes possession of the data folder, made when it is missing, and reads or makes the key.
@@ -70,6 +71,7 @@ func openIdentity(ctx context.Context, cfg *config.Config) (id *identity, err er
 		return nil, err
 	}
 	id.fresh = id.created || id.takeUnused()
+	id.lost = id.lost && !id.fresh
 	return id, nil
 }
 
@@ -81,9 +83,11 @@ func (id *identity) checkRecord() error {
 		return hint.Wrap(fmt.Errorf("read the record: %w", err), "the host keeps its node record under that name; move what is there away, or choose another folder with --data-dir")
 	}
 	if err != nil {
+		id.lost = true
 		return nil
 	}
 	record, err := fields.Parse(string(text))
+	id.lost = err != nil
 	if err != nil || record.ID() == enode.PubkeyToIDV4(&id.key.PublicKey) {
 		return nil
 	}

@@ -28,6 +28,9 @@ func (l *life) started(cfg *config.Config, id *identity) {
 		l.log.Info("made a key, the identity of this node", "file", id.keyPath)
 	}
 	l.log.Info("node started", "node", l.node.ID(), "addr", addresses(l.node.LocalAddrs()), "seq", l.node.Self().Seq())
+	if id.lost {
+		l.log.Warn("the last record of this key is lost: the node keeps its id, and peers take the new record for newer if the clock is right; check the clock and the disk", "file", id.recordFile)
+	}
 	if l.bootnodes == 0 {
 		l.log.Info("no network to join, waiting for others to come; --network or --bootnode would join one")
 	} else {
