@@ -92,7 +92,7 @@ func TestDecodeOtherBodies(t *testing.T) {
 		t.Fatal(diags)
 	}
 	_, _, err := DecodeBody(f.Body, Schema{Attributes: []Attribute{{Name: "a", Type: String}, {Name: "b", Type: String}, {Name: "c", Type: Bool, Required: true}}})
-	for _, want := range []string{"other.hcl:1:5: wrong type of a", "other.hcl:2:5: function calls not allowed", "c is missing"} {
+	for _, want := range []string{"other.hcl:1:5: wrong type of a", "other.hcl:2:5: no functions can be called here", "c is missing"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}

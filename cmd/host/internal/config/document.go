@@ -40,7 +40,8 @@ func (d *document) diagnosed(diag *hcl.Diagnostic) Problem {
 		}
 		return d.problem(r, call.CalledFunctionName()+": "+err.Error(), advice)
 	}
-	return d.problem(r, lowerFirst(diag.Summary), diag.Detail)
+	w := inOurWords(diag)
+	return d.problem(r, w.what, w.advice)
 }
 
 // relative takes a path in the file from the file's own folder. A file that came through a pipe has none, its paths start
