@@ -4,7 +4,7 @@
 #
 # The environment wins over this file, and flags win over the environment. A variable is HOST_ and the key in capitals,
 # with two underscores between block and key: HOST_LISTEN, HOST_TABLE__BUCKET_IP_LIMIT. Relative paths start at the folder
-# of this file. A value may be env("NAME"), env("NAME", "default") or file("path"), which reads a file's text.
+# of this file, or where host was started when the file comes through a pipe. A value may be env("NAME"), env("NAME", "default") or file("path"), which reads a file's text.
 
 # --- identity and place ------------------------------------------------------------------------------------------------
 
@@ -91,4 +91,73 @@
 
   # Packets within one session.
   #session_rate = 5000
+#}
+
+# --- plugins ---------------------------------------------------------------------------------------------------------------
+
+# Plugins are programs that the host starts, asks and ends: plugin "<kind>" "<name>". The kind is "talk" (it speaks a
+# sub-protocol), "filter" (it decides about node records) or "store" (it keeps what the host remembers; one at most). The name is
+# yours. There may be 64 of them. They stand in this file alone: neither variables nor flags change them.
+
+#plugin "talk" "echo" {
+  # What to run: "builtin:NAME" for a bundled one (echo, expr, bolt), or the path of a program. The only key that must be there.
+  #source = "builtin:echo"
+
+  # The program's arguments and its whole environment: it inherits no variable.
+  #args = []
+  #env = {}
+
+  # SHA-256 of the program in hex; another program is not started. Empty: whatever is at that path runs.
+  #sha256 = ""
+
+  # With false it is not started. A required plugin that does not serve makes the host not ready.
+  #enabled = true
+  #required = false
+
+  # What it may ask of the host: "self", "ping", "findnode", "talk", "lookup", "resolve", "closest", "sample", "watch",
+  # "record" (set fields of the node record), "kv" (keep data), "ban", "metrics".
+  #grants = []
+
+  # How long a request may take. After that a peer gets an empty answer, and for a filter on_error holds.
+  #deadline = "300ms"
+
+  # Requests that it works on at a time, at most 4096; those of one peer among them; and requests that wait, at most 16384.
+  #max_in_flight = 1024
+  #max_per_peer = 32
+  #max_queue = 4096
+
+  # Protocols that it serves, as text or 0x and hex, and no others. Empty: those that it says it serves. For talk plugins.
+  #protocols = []
+
+  # Its own settings, which its author describes. Without the block it has its defaults.
+  #config {
+  #}
+#}
+
+# A filter has the keys above but protocols, and these.
+#plugin "filter" "rule" {
+  #source = "builtin:expr"
+
+  # Where it is asked: "table" (may the node enter the routing table), "serve" (may others be told of it), "deliver" (may
+  # lookups and plugins get it). Empty: everywhere.
+  #stages = []
+
+  # Filters with a lower number are asked first, equal ones in the order of this file. A node must pass all of them.
+  #order = 0
+
+  # What holds while it gives no answer: "accept" or "reject".
+  #on_error = "accept"
+
+  # With true its verdicts are counted and not obeyed.
+  #dry_run = false
+
+  #config {
+    # true, false or has("key"): which records are accepted. For builtin:expr, which has no default for it.
+    #expression = "true"
+  #}
+#}
+
+# A store has the keys of a talk plugin but protocols. builtin:bolt keeps a file in data_dir.
+#plugin "store" "disk" {
+  #source = "builtin:bolt"
 #}

@@ -27,9 +27,10 @@ const builtinPrefix = "builtin:"
 // Bounds of plugin blocks.
 const (
 	maxPlugins  = 64
-	maxLabel    = 64        // bytes
-	maxProtocol = 64        // bytes of a protocol id
-	maxCount    = 1_048_576 // of max_in_flight and the like
+	maxLabel    = 64   // bytes
+	maxProtocol = 64   // bytes of a protocol id
+	maxInFlight = 4096 // of max_in_flight and max_per_peer: what package plugins can count
+	maxQueue    = 16_384
 	maxOrder    = 1_000_000
 	minDeadline = time.Millisecond
 	maxDeadline = time.Minute
@@ -50,9 +51,9 @@ type Plugin struct {
 	Grants   []string // what it may ask of the host, each once, in the order of the file
 
 	Deadline    time.Duration // of one request, 1 ms to 1 min
-	MaxInFlight int           // requests that it works on at a time, 1 to 1048576
+	MaxInFlight int           // requests that it works on at a time, 1 to 4096
 	MaxPerPeer  int           // of them, those of one peer
-	MaxQueue    int           // requests that wait for it
+	MaxQueue    int           // requests that wait for it, 1 to 16384
 
 	Protocols []string // of a talk plugin: the bytes of each id, 1 to 64; empty: those that it describes
 

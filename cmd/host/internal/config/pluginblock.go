@@ -119,9 +119,9 @@ func (b *pluginBlock) read() {
 		b.protocols(values)
 	}
 	b.deadline(values)
-	b.number(values, "max_in_flight", &p.MaxInFlight, 1, maxCount)
-	b.number(values, "max_per_peer", &p.MaxPerPeer, 1, maxCount)
-	b.number(values, "max_queue", &p.MaxQueue, 1, maxCount)
+	b.number(values, "max_in_flight", &p.MaxInFlight, 1, maxInFlight)
+	b.number(values, "max_per_peer", &p.MaxPerPeer, 1, maxInFlight)
+	b.number(values, "max_queue", &p.MaxQueue, 1, maxQueue)
 }
 
 // foreign takes out the keys that other kinds have, and says so.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -50,6 +51,84 @@ func TestReferenceShowsTheDefaults(t *testing.T) {
 			t.Errorf("%s is not commented", l.path)
 		}
 	})
+}
+
+// The plugin blocks of the reference show every key of every kind at its default, each kind has a block, and nothing is switched on by it.
+func TestReferenceShowsPlugins(t *testing.T) {
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commented, err := Load(t.Context(), Sources{Env: []string{"HOST_CONFIG=" + reference}})
+	if err != nil || len(commented.Plugins) != 0 {
+		t.Fatalf("as it is, the file has %d plugins (%v)", len(commented.Plugins), err)
+	}
+	shown, err := load(t, string(setting.ReplaceAll(text, []byte("$1$2"))), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := make(map[string]bool)
+	seen := make(map[string]bool)
+	for _, p := range shown.Plugins {
+		seen[p.Kind] = true
+		for key := range p.Ranges {
+			keys[key] = true
+		}
+		least, err := load(t, fmt.Sprintf("plugin %q %q {\n  source = %q\n}\n", p.Kind, p.Name, p.Source), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := *p, *least.Plugins[0]
+		got.Config, got.Range, got.Ranges, got.doc = want.Config, want.Range, want.Ranges, want.doc
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s %q is shown with other defaults:\n%+v\n%+v", p.Kind, p.Name, got, want)
+		}
+	}
+	for _, kind := range kinds {
+		if !seen[kind] {
+			t.Errorf("no plugin of the kind %q", kind)
+		}
+		for _, name := range pluginSchema(kind).names() {
+			if !keys[name] {
+				t.Errorf("%s of %s plugins is not shown", name, kind)
+			}
+		}
+	}
+	for kind, own := range map[string][]string{Talk: {"protocols"}, Filter: {"stages", "order", "on_error", "dry_run"}} {
+		for _, p := range shown.Plugins {
+			for _, key := range own {
+				if _, ok := p.Ranges[key]; ok != (p.Kind == kind) {
+					t.Errorf("%s %q shows %s: %v", p.Kind, p.Name, key, ok)
+				}
+			}
+		}
+	}
+}
+
+// The defaults that a schema tells people are those that a block has.
+func TestDefaultsOfPluginSchema(t *testing.T) {
+	for _, kind := range kinds {
+		text := fmt.Sprintf("plugin %q \"a\" {\n  source = \"x\"\n}\n", kind)
+		least, err := load(t, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range pluginSchema(kind).Attributes {
+			if a.Default != "" {
+				text = strings.Replace(text, "\n}", "\n  "+a.Name+" = "+a.Default+"\n}", 1)
+			}
+		}
+		all, err := load(t, text, nil)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		got, want := *all.Plugins[0], *least.Plugins[0]
+		got.Source, want.Source = "", ""
+		got.Config, got.Range, got.Ranges, got.doc = want.Config, want.Range, want.Ranges, want.doc
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\n%+v\n%+v", kind, got, want)
+		}
+	}
 }
 
 func TestEveryKeyIsDocumented(t *testing.T) {
