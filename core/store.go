@@ -48,7 +48,8 @@ func (n *Node) banKey(b Ban) []byte {
 
 const (
 	// maxUnsaved bounds the changes about nodes that wait to be written; further ones are dropped, and come again with a
-	// later contact. Bans may use as much again.
+	// later contact. Bans may use as much again, and those beyond it hold until the node ends. Spaces take nothing of that: what
+	// one has to write is bounded by what it may hold and by maxSpaceGone, and none of it is dropped.
 	maxUnsaved = 16_384
 	// storeBatch is how many entries are written or read at a time.
 	storeBatch = 256
@@ -70,8 +71,8 @@ const (
 type StoreStats struct {
 	Waiting  int    // gauge: changes that wait to be written
 	Written  uint64 // changes
-	Dropped  uint64 // changes for which too many waited
-	Failures uint64 // attempts to read or write
+	Dropped  uint64 // changes of nodes and bans for which too many waited
+	Failures uint64 // rounds of reading and writing in which a call failed
 	Seeds    int    // nodes read at the start
 	Loaded   bool   // what the store remembers was read
 }
@@ -80,7 +81,7 @@ type StoreStats struct {
 func (n *Node) StoreStats() (s StoreStats) {
 	n.turn(func(time.Time) {
 		s = n.store.stats
-		s.Waiting = len(n.store.unsaved)
+		s.Waiting = n.store.waiting()
 	})
 	return s
 }

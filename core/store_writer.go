@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // storeWriter writes behind what is worth remembering, and reads it at the start. Its state is owned by the turn; work and
-// what it calls run on a goroutine of their own.
+// what it calls run on a goroutine of their own. What spaces have to write they keep themselves.
 type storeWriter struct {
 	n     *Node
 	store Store // nil: nothing is remembered
@@ -21,7 +22,7 @@ type storeWriter struct {
 	unsaved  map[string]change
 	written  map[enode.ID]writtenNode
 	loads    []func() error // what is to be read; taken by work
-	clock    uint64         // the last Version of a ban
+	clock    uint64         // the last Version of a ban or of an entry of a space
 	degraded error
 	stats    StoreStats
 }
@@ -59,6 +60,11 @@ func (s *storeWriter) save(c change, limit int) {
 		return
 	}
 	s.unsaved[key] = c
+	s.rouse()
+}
+
+// rouse has work look whether there is something to do.
+func (s *storeWriter) rouse() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -68,10 +74,7 @@ func (s *storeWriter) save(c change, limit int) {
 // load has something read from the store, and again until that does not fail.
 func (s *storeWriter) load(read func() error) {
 	s.loads = append(s.loads, read)
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.rouse()
 }
 
 // record remembers a record that changed.
@@ -183,8 +186,19 @@ func (s *storeWriter) flushLast() {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
 	if err := s.flush(ctx); err != nil {
-		s.n.log.Warn("store not up to date", "count", len(s.unsaved), "err", err)
+		s.n.mu.Lock()
+		defer s.n.mu.Unlock()
+		s.n.log.Warn("store not up to date", "count", s.waiting(), "err", err)
 	}
+}
+
+// waiting returns the number of changes that are to be written.
+func (s *storeWriter) waiting() int {
+	count := len(s.unsaved)
+	for _, space := range s.n.spaces {
+		count += space.waiting()
+	}
+	return count
 }
 
 // report notes whether the store works, and whether what it remembers has been read.
@@ -218,36 +232,58 @@ func (s *storeWriter) call(ctx context.Context, f func(ctx context.Context) erro
 	return contained(func() error { return f(limited) })
 }
 
-// flush writes what waits, once. What could not be written waits on, unless something newer came meanwhile.
+// flush writes what waits, once: first nodes and bans, then what spaces changed. What could not be written waits on, unless
+// something newer came meanwhile.
 func (s *storeWriter) flush(ctx context.Context) error {
 	s.n.mu.Lock()
 	rounds := len(s.unsaved)/storeBatch + 1
+	spaces := slices.Collect(maps.Values(s.n.spaces))
 	s.n.mu.Unlock()
+	var ahead error // what stands in the store's future may stay there, and that is no reason to write nothing
 	for range rounds {
 		batch := s.take()
-		var puts, deletes []Entry
-		for _, c := range batch {
-			if c.deleted {
-				deletes = append(deletes, c.Entry)
-			} else {
-				puts = append(puts, c.Entry)
-			}
+		if ahead == nil {
+			ahead = s.overtake(ctx, batch)
 		}
-		var err error
-		if err = s.overtake(ctx, puts); err == nil && len(puts) > 0 {
-			err = s.call(ctx, func(ctx context.Context) error { return s.store.Put(ctx, puts) })
-		}
-		if err == nil && len(deletes) > 0 {
-			err = s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, deletes) })
-		}
-		if err != nil {
+		if err := s.write(ctx, batch); err != nil {
 			s.putBack(batch)
 			return err
 		}
-		s.n.mu.Lock()
-		s.stats.Written += uint64(len(batch))
-		s.n.mu.Unlock()
 	}
+	for _, space := range spaces {
+		for range space.waiting()/storeBatch + 1 {
+			batch := space.take(storeBatch)
+			if err := s.write(ctx, batch); err != nil {
+				return err
+			}
+			space.wrote(batch)
+		}
+	}
+	return ahead
+}
+
+func (s *storeWriter) write(ctx context.Context, batch []change) error {
+	var puts, deletes []Entry
+	for _, c := range batch {
+		if c.deleted {
+			deletes = append(deletes, c.Entry)
+		} else {
+			puts = append(puts, c.Entry)
+		}
+	}
+	if len(puts) > 0 {
+		if err := s.call(ctx, func(ctx context.Context) error { return s.store.Put(ctx, puts) }); err != nil {
+			return err
+		}
+	}
+	if len(deletes) > 0 {
+		if err := s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, deletes) }); err != nil {
+			return err
+		}
+	}
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	s.stats.Written += uint64(len(batch))
 	return nil
 }
 
@@ -256,10 +292,10 @@ const maxAhead = contactPause
 
 // overtake removes stored contacts from the future, which somebody with a wrong clock left: by the rules of a store no true
 // one could replace them until then.
-func (s *storeWriter) overtake(ctx context.Context, puts []Entry) error {
+func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 	ours := make(map[string]bool)
 	var keys [][]byte
-	for _, e := range puts {
+	for _, e := range batch {
 		if bytes.HasPrefix(e.Key, []byte(seenPrefix)) {
 			ours[string(e.Key)] = true
 			keys = append(keys, e.Key)
