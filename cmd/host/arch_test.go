@@ -70,7 +70,7 @@ func sources(t *testing.T) map[string]map[string]goFile {
 		if packages[pkg] == nil {
 			packages[pkg] = make(map[string]goFile)
 		}
-		file := goFile{doc: f.Doc.Text()}
+		file := goFile{name: f.Name.Name, doc: f.Doc.Text()}
 		for _, i := range f.Imports {
 			imported, err := strconv.Unquote(i.Path.Value)
 			if err != nil {
@@ -88,6 +88,7 @@ func sources(t *testing.T) map[string]map[string]goFile {
 }
 
 type goFile struct {
+	name    string // of the package clause
 	doc     string // the comment before the package clause
 	imports []string
 }
@@ -127,7 +128,7 @@ func TestPackageDocs(t *testing.T) {
 			switch {
 			case name == "doc.go":
 				begin := "Package " + path.Base(pkg) + " "
-				if strings.HasPrefix(pkg, "cmd/") && !strings.Contains(pkg, "internal") {
+				if f.name == "main" {
 					begin = "Command " + path.Base(pkg) + " "
 				}
 				if !strings.HasPrefix(f.doc, begin) {

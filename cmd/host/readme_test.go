@@ -7,18 +7,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 const readme = root + "/README.md"
 
 var (
+	hclBlock   = regexp.MustCompile("(?s)```hcl\n(.*?)```")
 	shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 	linkTarget = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
 )
 
 // The commands of the README work as they stand there, but for this: records are real ones, the network is not a public
-// one, ports are free ones, and what is only about the Go tool is not run.
+// one, ports are free ones, and what is only about the Go tool is not run. The configuration in it is the file plugins.hcl,
+// whose plugins all come to run.
 func TestReadmeCommands(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -29,6 +32,19 @@ func TestReadmeCommands(t *testing.T) {
 		"start net dev --nodes 3",
 		"await net stdout '^(enr:.*)$' ENR",
 		"cp " + mustAbs(t, root+"/config.hcl") + " config.hcl",
+	}
+	blocks := hclBlock.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d configurations in the README, want plugins.hcl alone", len(blocks))
+	}
+	snippet := filepath.Join(t.TempDir(), "plugins.hcl")
+	if err := os.WriteFile(snippet, []byte(blocks[0][1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script = append(script, "cp "+snippet+" plugins.hcl")
+	loaded, err := config.Load(t.Context(), config.Sources{Env: []string{"HOST_CONFIG=" + snippet}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	ran := 0
 	for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
@@ -49,7 +65,13 @@ func TestReadmeCommands(t *testing.T) {
 			args := strings.Join(words[1:], " ")
 			switch words[1] {
 			case "run":
-				script = append(script, "start node "+args+" --listen 127.0.0.1:0", "await node stdout '^enr:'", "end node TERM")
+				script = append(script, "start node "+args+" --listen 127.0.0.1:0", "await node stdout '^enr:'")
+				if strings.Contains(args, "plugins.hcl") {
+					for _, p := range loaded.Plugins {
+						script = append(script, "await node stderr 'plugin="+p.Kind+"."+p.Name+".*running'")
+					}
+				}
+				script = append(script, "end node TERM")
 			case "dev":
 				script = append(script, "start other "+args, "await other stdout '^Ctrl-C stops'", "end other INT")
 			default:
