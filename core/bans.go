@@ -79,32 +79,40 @@ type prefixLength struct {
 func lengthOf(p netip.Prefix) prefixLength { return prefixLength{p.Addr().Is4(), p.Bits()} }
 
 // add enters a ban. Of two bans of the same subject the longer one holds.
-func (l *banList) add(_ time.Time, b Ban) (Ban, bool) {
+func (l *banList) add(b Ban) (Ban, bool) {
 	if l.ids == nil {
 		l.ids, l.prefixes, l.lengths = make(map[enode.ID]Ban), make(map[netip.Prefix]Ban), make(map[prefixLength]int)
 	}
-	if len(l.ids)+len(l.prefixes) >= maxBans {
-		l.dropShortest()
-	}
 	if b.Prefix.IsValid() {
 		b.Prefix = b.Prefix.Masked()
-		old, ok := l.prefixes[b.Prefix]
-		if ok && old.Until.After(b.Until) {
-			return old, false
-		}
-		if !ok {
+	}
+	old, known := l.subject(b)
+	switch {
+	case known && old.Until.After(b.Until):
+		return old, false
+	case !known && len(l.ids)+len(l.prefixes) >= maxBans:
+		l.dropShortest()
+	}
+	if !b.Prefix.IsValid() {
+		l.ids[b.ID] = b
+	} else {
+		if !known {
 			l.lengths[lengthOf(b.Prefix)]++
 		}
 		l.prefixes[b.Prefix] = b
-		l.note(b)
-		return b, true
 	}
-	if old, ok := l.ids[b.ID]; ok && old.Until.After(b.Until) {
-		return old, false
-	}
-	l.ids[b.ID] = b
 	l.note(b)
 	return b, true
+}
+
+// subject returns the ban of the subject of b, whose prefix is masked.
+func (l *banList) subject(b Ban) (ban Ban, ok bool) {
+	if b.Prefix.IsValid() {
+		ban, ok = l.prefixes[b.Prefix]
+	} else {
+		ban, ok = l.ids[b.ID]
+	}
+	return ban, ok
 }
 
 func (l *banList) remove(b Ban) bool {
@@ -154,7 +162,7 @@ func (l *banList) expire(now time.Time) {
 
 // ban bans in a turn: the subject leaves the table, its sessions end, calls to it fail.
 func (n *Node) ban(now time.Time, b Ban) {
-	b, changed := n.bans.add(now, b)
+	b, changed := n.bans.add(b)
 	if !changed {
 		return
 	}

@@ -47,10 +47,7 @@ func (l *banList) note(b Ban) {
 func (l *banList) dropShortest() {
 	for len(l.order) > 0 {
 		e := heap.Pop(&l.order).(banEnd)
-		b, ok := l.ids[e.id]
-		if e.prefix.IsValid() {
-			b, ok = l.prefixes[e.prefix]
-		}
+		b, ok := l.subject(Ban{ID: e.id, Prefix: e.prefix})
 		if ok && b.Until.Equal(e.until) {
 			l.remove(b)
 			return

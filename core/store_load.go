@@ -65,7 +65,7 @@ func (s *storeWriter) restoreBans(now time.Time, page []Entry) {
 			s.clock = max(s.clock, e.Version)
 		}
 		if _, newer := s.unsaved[string(e.Key)]; !newer && now.Before(b.Until) && !e.expired(now) {
-			s.n.bans.add(now, b)
+			s.n.bans.add(b)
 		}
 	}
 	n := s.n
