@@ -47,6 +47,7 @@ func Serve(p Plugin) {
 		in.stopWithin(drainTime)
 	}()
 	go in.watchParent(parent)
+	tuneProcessors(in.Done())
 
 	served := false
 	plugin.Serve(&plugin.ServeConfig{

@@ -120,8 +120,8 @@ func (t *Talk) settleOne(answers []core.TalkAnswer, r *talkResponse) []core.Talk
 		}
 	case len(payload) > t.cfg.MaxResponse:
 		t.stats.TooLarge++
-		payload = nil
 		t.complaint.log(t.cfg.Logger, "talk response too large, sent empty", fmt.Sprintf("%d bytes", len(payload)))
+		payload = nil
 	default:
 		t.stats.Answered++
 	}
