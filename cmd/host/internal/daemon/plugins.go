@@ -55,9 +55,6 @@ func openPlugins(loaded *config.Loaded, log hclog.Logger) (*plugins.Set, error) 
 			continue
 		}
 		settings.Blocks = append(settings.Blocks, block(p))
-		if _, ok := p.Builtin(); !ok && p.Enabled && p.SHA256 == "" {
-			log.Warn("plugin is not pinned: whoever can write its file decides what runs; set sha256", "plugin", p.Kind+"."+p.Name)
-		}
 	}
 	if len(problems) > 0 {
 		return nil, problems
