@@ -93,6 +93,7 @@ func (n *Node) startCall(now time.Time, to target, kind codec.MessageType, encod
 	n.calls[id] = c
 	n.stats.MessagesSent[kind]++
 	n.outage.Asked(now, to.id)
+	n.asking(now)
 	n.reach.Contacted(now, to.addr.Addr())
 	return c
 }
@@ -142,7 +143,7 @@ func (n *Node) timeout(now time.Time, c *call) {
 		return
 	}
 	n.stats.Timeouts[c.kind]++
-	n.warnSilence(now)
+	n.unanswered(now, c.deadline.at.Add(-n.cfg.ResponseTimeout), c.peer.ID)
 	switch {
 	case n.unsent(c):
 		n.unreached(now, c)

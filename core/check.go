@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"time"
@@ -26,7 +27,7 @@ const (
 const (
 	// fetchPause is the shortest time between two requests to a node for a newer record that it does not hand out.
 	fetchPause = time.Minute
-	// fetchAgain is the same for a node whose last one was as new as it said.
+	// fetchAgain is the same for a node whose last one was as new as it said, or that could not be asked.
 	fetchAgain = time.Second
 	// maxFetched bounds the nodes whose last such request is remembered.
 	maxFetched = 1024
@@ -35,7 +36,7 @@ const (
 // againPause is the pause between groups of maxChecks nodes that are asked again after an outage.
 const againPause = 100 * time.Millisecond
 
-// silenceWarning is how long nobody at all is heard, though somebody was asked, until the operator is told.
+// silenceWarning is how long after a request nobody at all is heard until the operator is told.
 const silenceWarning = 20 * time.Second
 
 // steadyPause is the longest time without an answer from anybody until a verified node is checked before its time: checks
@@ -43,7 +44,7 @@ const silenceWarning = 20 * time.Second
 // last minute. With too few verified nodes to tell that by it is steadyPauseFew, to notice soon that they are all gone.
 const (
 	steadyPause    = 20 * time.Second
-	steadyPauseFew = 45 * time.Second
+	steadyPauseFew = 35 * time.Second
 )
 
 // checkState is the state of revalidation.
@@ -55,13 +56,12 @@ type checkState struct {
 	steady   time.Time              // the last answer, or check for want of answers
 	fetching int                    // records being asked for
 	fetched  map[enode.ID]time.Time // until when a node is not asked for its record again
-	started  time.Time              // the first turn
 	heard    time.Time              // the last valid packet
-	warned   bool                   // the operator knows that nobody is heard
-	again    []enode.ID             // nodes to be asked again after an outage
-	pacing   bool                   // again is being worked off
-	trying   map[enode.ID]bool      // nodes being asked at their other address
-	doubted  time.Time              // when a silence last led to checks of others
+	silence  silenceState
+	again    []enode.ID        // nodes to be asked again after an outage
+	pacing   bool              // again is being worked off
+	trying   map[enode.ID]bool // nodes being asked at their other address
+	doubted  time.Time         // when a silence last led to checks of others
 }
 
 // runChecks starts the liveness checks that are due.
@@ -119,7 +119,7 @@ func (n *Node) steadyCheck(now, wake time.Time) (*table.Entry, time.Time) {
 		return nil, wake
 	}
 	n.checks.steady = now
-	if n.checks.warned && len(n.cfg.Bootnodes) > 0 { // the table may be a thing of the past
+	if n.checks.silence.told && len(n.cfg.Bootnodes) > 0 { // the table may be a thing of the past
 		b := n.cfg.Bootnodes[n.rand.IntN(len(n.cfg.Bootnodes))]
 		n.putOff(func(now time.Time) {
 			if to, err := n.targetOf(now, b); err == nil {
@@ -261,6 +261,9 @@ func (n *Node) heardSeq(now time.Time, from session.Peer, seq uint64) {
 	n.checks.fetched[from.ID] = now.Add(fetchPause)
 	n.findNode(now, target{from.ID, from.Addr, e.Node}, []uint{0}, func(now time.Time, r reply) {
 		n.checks.fetching--
+		if errors.Is(r.err, ErrTimeout) || errors.Is(r.err, ErrBusy) { // that says nothing about what it hands out
+			n.checks.fetched[from.ID] = now.Add(fetchAgain)
+		}
 		for _, node := range r.nodes {
 			if node.Seq() >= seq {
 				n.checks.fetched[from.ID] = now.Add(fetchAgain)
@@ -295,46 +298,6 @@ func (n *Node) findNode(now time.Time, to target, distances []uint, done func(ti
 		c.nodes = &nodesAnswer{distances: distances}
 	}
 	return c
-}
-
-// doubt asks a few more nodes when a request timed out and nobody at all was heard meanwhile. Whether they answer tells one
-// silent node from our own silence, before the table has lost more than that one.
-func (n *Node) doubt(now time.Time) {
-	if n.cfg.NoRefresh || !n.outage.Silent(now) || now.Sub(n.checks.doubted) < n.cfg.ResponseTimeout {
-		return
-	}
-	n.checks.doubted = now
-	n.putOff(func(now time.Time) {
-		for _, e := range n.table.Random(nil, outage.MinAsked, func(e *table.Entry) bool { return e.Verified }) {
-			n.checkNow(now, e)
-		}
-		n.checkWitness(now)
-	})
-}
-
-// validPacket notes that our network works; nodes that were silent while it did not are asked again.
-func (n *Node) validPacket(now time.Time) {
-	if n.checks.warned {
-		n.checks.warned = false
-		n.log.Info("somebody is heard again")
-	}
-	n.checks.heard = now
-	n.outage.ValidPacket(now)
-	n.askAgain()
-}
-
-// warnSilence tells the operator, once, when a request timed out and nobody at all has been heard for a while.
-func (n *Node) warnSilence(now time.Time) {
-	since := n.checks.heard
-	if since.IsZero() {
-		since = n.checks.started
-	}
-	silence := now.Sub(since)
-	if n.checks.warned || silence < silenceWarning {
-		return
-	}
-	n.checks.warned = true
-	n.log.Warn("nobody answers, nothing is heard from anybody", "took", silence.Round(time.Second))
 }
 
 // askAgain looks at the nodes that were silent while our own network was, once it works again, some at a time.

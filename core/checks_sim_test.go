@@ -187,6 +187,36 @@ func TestSimFetchesOfRecords(t *testing.T) {
 	})
 }
 
+// A record whose fetch got lost is fetched again soon.
+func TestSimFetchThatWasLost(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		n, p := s.node(), s.peer()
+		p.dial(n)
+		newer := signed(t, p.key, 2, p.addr)
+		var asked atomic.Int32
+		p.serve(n, func(got packet) {
+			m, err := codec.ParseFindNode(got.body)
+			own := got.kind == codec.FindNodeType && err == nil && m.Distances.At(0) == 0
+			if own && asked.Add(1) <= 1 {
+				return
+			}
+			if own {
+				p.polite(newer)(got)
+			} else {
+				p.polite(p.node)(got)
+			}
+		})
+		s.within(5*time.Second, "the peer is verified", func() bool { return verified(n, p.id()) })
+		took := s.within(30*time.Second, "the newer record", func() bool {
+			p.send(n.LocalAddrs()[0], codec.Ping{RequestID: requestID("a"), ENRSeq: 2}.Append(nil))
+			pass(500 * time.Millisecond)
+			i, ok := info(n, p.id())
+			return ok && i.Node.Seq() == 2
+		})
+		t.Log("after", took)
+	})
+}
+
 // lines collects log lines.
 type lines struct {
 	mu  sync.Mutex
@@ -228,6 +258,50 @@ func TestSimSilenceIsTold(t *testing.T) {
 			t.Logf("%d peers: told after %v", peers, took)
 		})
 	}
+}
+
+// The silence of a node that never was verified is its own, however few others there are and however rarely they are heard; that of
+// several is not.
+func TestSimSilenceOfOthers(t *testing.T) {
+	for name, adjust := range map[string]func(*Config){"pair": func(*Config) {}, "quiet pair": quiet} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, func(t *testing.T, s *sim) {
+				log := new(lines)
+				n, dead := s.node(adjust, func(c *Config) { c.Logger = hclog.New(&hclog.LoggerOptions{Output: log}) }), s.peer()
+				partner := s.node(quiet)
+				s.ping(n, partner.Self())
+				s.know(n, partner.Self())
+				for range 60 {
+					pass(67 * time.Second)
+					r := pinging(n, dead.node)()
+					s.wantErr("ping of a dead node", r.err, ErrTimeout)
+				}
+				if got := log.count("nobody answers"); got != 0 {
+					t.Fatalf("told %d times that nobody answers, because of one dead node", got)
+				}
+				s.net.SetDown(partner.LocalAddrs()[0].Addr(), true)
+				for range outage.MinAsked {
+					pass(10 * time.Second)
+					_ = pinging(n, s.peer().node)()
+				}
+				if log.count("nobody answers") != 1 {
+					t.Error("not told that several do not answer")
+				}
+			})
+		})
+	}
+}
+
+// Whoever never heard anybody is told so, however few nodes there are to ask.
+func TestSimSilenceFromTheStart(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		log := new(lines)
+		s.node(boot(s.peer().node), func(c *Config) { c.Logger = hclog.New(&hclog.LoggerOptions{Output: log}) })
+		took := s.within(30*time.Second, "the operator is told", func() bool { return log.count("nobody answers") > 0 })
+		if took < silenceWarning {
+			t.Errorf("told after %v", took)
+		}
+	})
 }
 
 // dialAgain sends a PING over the session of a serving peer.

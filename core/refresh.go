@@ -37,7 +37,6 @@ type refreshState struct {
 
 // begin is the first turn of a node: the bootstrap nodes enter the table. What the store remembers follows.
 func (n *Node) begin(now time.Time) {
-	n.checks.started = now
 	n.publishEndpoints(now)
 	n.enterBootnodes(now)
 	if !n.cfg.NoRefresh {
