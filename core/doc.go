@@ -9,12 +9,13 @@
 //   - call.go, response.go: our own requests and what comes back
 //   - api.go: what callers use
 //   - nodes.go: nodes that were met and where they go; bans.go, bans_order.go: who is kept out
-//   - check.go, refresh.go, query.go: liveness checks, table refresh, lookups
+//   - check.go, refresh.go, query.go: liveness checks, table refresh, lookups; silence.go: when nobody is heard
 //   - local.go: the local record, endpoint votes, reachability
 //   - talk.go: the extension point TALK; talk_serve.go: places and answers; talk_send.go: calls that nobody waits for
 //   - filter.go: what a filter is; filter_chain.go: verdicts and what they do; filter_worker.go: how a filter is asked;
 //     filter_stats.go: counters and explanations
 //   - store.go: what a store is; store_writer.go: writing behind; store_load.go: reading at the start; stored.go: encodings
+//   - space.go: key-value spaces of extensions; space_held.go: what they hold; space_store.go: what becomes of it in the store
 //   - guest.go: goroutines that call filters and the store
 //   - events.go, stats.go: what can be observed
 //
@@ -37,7 +38,7 @@
 // # Errors
 //
 // ErrClosed, ErrTimeout, ErrNoNode, ErrNoAddress, ErrNoRecord, ErrNoSession, ErrTooLarge, ErrBusy, ErrBanned, ErrInvalidResponse, and
-// the context's error, with which a lookup returns what it has found.
+// the context's error, with which a lookup returns what it has found. A [Space] adds ErrSpaceFull and ErrSpaceUnread.
 // What a stranger sends is never an error: it is dropped and counted ([Stats]).
 //
 // # Limits
@@ -47,8 +48,10 @@
 // remembered (maxRecords), TALK requests in flight (Config.Talk, three quarters for one protocol), records taken from one answer (maxAnswerRecords), packets of one answer
 // (maxAnswerPackets), nodes whose verdicts are remembered (maxVerdicts), questions that wait for a filter (maxPending for
 // each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
-// from it (seedScans · seedsPerScan). Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under way (maxQueries),
-// liveness checks (maxChecks, maxFirstChecks, maxPingBacks), nodes whose announced records were asked for (maxFetched).
+// from it (seedScans · seedsPerScan). What extensions make grow: spaces (maxSpaces), what each holds (MaxSpaceKeys, MaxSpaceSize), and
+// its deletions that wait for the store (maxSpaceGone); other changes of a space that wait are entries that it holds.
+// Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under
+// way (maxQueries), liveness checks (maxChecks, maxFirstChecks, maxPingBacks), nodes whose announced records were asked for (maxFetched).
 //
 // # Specification
 //

@@ -78,6 +78,7 @@ type publishedRecord struct {
 
 // recordChange is what the keeper of the record is asked to do.
 type recordChange struct {
+	ctx     context.Context // nil: it has no end; one that has ended before the change begins cancels it
 	changes []record.Change
 	valid   func() bool                    // in a turn, right before: whether it still makes sense; nil: it does
 	after   func(now time.Time, err error) // in a turn, right after; nil: nothing
@@ -175,7 +176,10 @@ func (l *localRecord) carryOut(c recordChange) {
 	if c.valid != nil {
 		l.n.turn(func(time.Time) { valid = c.valid() })
 	}
-	if valid {
+	switch {
+	case c.ctx != nil && c.ctx.Err() != nil:
+		err = c.ctx.Err()
+	case valid:
 		err = l.update(c.changes)
 	}
 	if c.after != nil {
@@ -199,10 +203,10 @@ func (l *localRecord) update(changes []record.Change) error {
 	return err
 }
 
-// change carries out a change and waits for it.
+// change carries out a change and waits for it, as long as ctx allows. A change that has begun by then goes on.
 func (l *localRecord) change(ctx context.Context, c recordChange) error {
 	done := make(chan error, 1)
-	c.done = done
+	c.ctx, c.done = ctx, done
 	select {
 	case l.changes <- c:
 	case <-ctx.Done():
@@ -326,8 +330,9 @@ func (n *Node) Self() *enode.Node { return n.local.node() }
 
 // SetFields changes the pairs of the local record that owner has, in one step and with one new sequence number: remove, then set.
 // A key belongs to whoever set it first until it is removed. Values are enr.Entry, rlp.RawValue or anything that RLP
-// encodes. The change is saved before it is published; on any error nothing has changed. Errors: ErrFieldOwned,
-// ErrFieldReserved, ErrRecordTooLarge, ErrRecordNotSaved.
+// encodes. The change is saved before it is published; on any error of its own nothing has changed. Errors: ErrFieldOwned,
+// ErrFieldReserved, ErrRecordTooLarge, ErrRecordNotSaved, and that of ctx: a change that had begun when ctx ended may still
+// happen, one that waited for others does not. The same holds when the node is closed meanwhile, for ErrClosed.
 func (n *Node) SetFields(ctx context.Context, owner string, set map[string]any, remove ...string) error {
 	return n.local.change(ctx, recordChange{changes: []record.Change{{Owner: owner, Set: set, Remove: remove}}})
 }
@@ -347,7 +352,8 @@ func (n *Node) RemoveFields(ctx context.Context, owner string) error {
 }
 
 // SetAdvertised pins the endpoint that the record names for the family of at, as a port mapping found it. Port 0 means
-// the port of the socket. After an error nothing is pinned that was not before. Errors: ErrNoAddress for an address of no
+// the port of the socket. After an error nothing is pinned that was not before, unless ctx ended while the change was being
+// made, as with SetFields. Errors: ErrNoAddress for an address of no
 // family, ErrRecordNotSaved, ErrRecordTooLarge, and the record's refusal of an address that nobody can send to.
 func (n *Node) SetAdvertised(ctx context.Context, at netip.AddrPort) error {
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())

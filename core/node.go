@@ -192,8 +192,8 @@ func (n *Node) start() {
 }
 
 // Close stops the node and waits for its goroutines. Calls under way end with ErrClosed, the contexts of handlers, filters
-// and the store end. Of those, of callbacks and of the disk, whatever hangs is abandoned after about a second. Closing
-// twice is harmless.
+// and the store end. Of those, of callbacks and of the disk, whatever hangs is abandoned after about a second, and the log says
+// so; that includes whoever calls Close itself: a handler, a filter, a store or a callback starts a goroutine for that. Closing twice is harmless.
 func (n *Node) Close() error {
 	n.mu.Lock()
 	if n.closed {

@@ -72,7 +72,7 @@ type StoreStats struct {
 	Waiting  int    // gauge: changes that wait to be written
 	Written  uint64 // changes
 	Dropped  uint64 // changes of nodes and bans for which too many waited
-	Failures uint64 // rounds of reading and writing in which a call failed
+	Failures uint64 // attempts to read or write
 	Seeds    int    // nodes read at the start
 	Loaded   bool   // what the store remembers was read
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -255,6 +256,30 @@ func FuzzStored(f *testing.F) {
 			if again, ok := decodeStoredBan(encodeStoredBan(ban)); !ok || again != ban {
 				t.Errorf("ban %+v became %+v", ban, again)
 			}
+		}
+	})
+}
+
+// mute is a store whose Get fails.
+type mute struct{ *memStore }
+
+func (m mute) Get(context.Context, [][]byte) ([]Entry, error) { return nil, errDown }
+
+// A store that does not tell what it has is written all the same, and the failure is counted.
+func TestStoreThatCannotBeAsked(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store := newMemStore()
+		n := s.node(quiet, stored(mute{store}))
+		node := signed(t, newKey(t), 1, s.addr())
+		s.know(n, node)
+		pass(10 * time.Second)
+		for _, prefix := range []string{nodePrefix, seenPrefix} {
+			if len(store.keys(prefix)) != 1 {
+				t.Errorf("%s was not written", prefix)
+			}
+		}
+		if stats := n.StoreStats(); stats.Failures == 0 || stats.Waiting != 0 || n.StoreError() != nil {
+			t.Errorf("stats %+v, error %v", stats, n.StoreError())
 		}
 	})
 }

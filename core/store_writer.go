@@ -239,11 +239,13 @@ func (s *storeWriter) flush(ctx context.Context) error {
 	rounds := len(s.unsaved)/storeBatch + 1
 	spaces := slices.Collect(maps.Values(s.n.spaces))
 	s.n.mu.Unlock()
-	var ahead error // what stands in the store's future may stay there, and that is no reason to write nothing
+	deaf := false // the store does not tell what it has, which is no reason to write nothing
 	for range rounds {
 		batch := s.take()
-		if ahead == nil {
-			ahead = s.overtake(ctx, batch)
+		if !deaf {
+			err := s.overtake(ctx, batch)
+			deaf = err != nil
+			s.notOvertaken(err)
 		}
 		if err := s.write(ctx, batch); err != nil {
 			s.putBack(batch)
@@ -259,7 +261,7 @@ func (s *storeWriter) flush(ctx context.Context) error {
 			space.wrote(batch)
 		}
 	}
-	return ahead
+	return nil
 }
 
 func (s *storeWriter) write(ctx context.Context, batch []change) error {
@@ -323,6 +325,17 @@ func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 		return nil
 	}
 	return s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, ahead) })
+}
+
+// notOvertaken counts that overtake failed.
+func (s *storeWriter) notOvertaken(err error) {
+	if err == nil {
+		return
+	}
+	s.n.log.Debug("stored contacts cannot be checked", "err", err)
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	s.stats.Failures++
 }
 
 func (s *storeWriter) take() (batch []change) {

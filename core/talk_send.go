@@ -58,8 +58,9 @@ type TalkCall struct {
 	// answering within a shorter one.
 	Timeout time.Duration
 	// Done gets the response or the error, as Talk returns them, exactly once. The calls of a node share one goroutine for that,
-	// so Done should not block, but it may call the node; it may run before TalkAsync has returned. With a nil Done the call
-	// is a TalkSend whose error nobody wants to know.
+	// so Done should not block, but it may call the node, except for Close, which would wait for this very goroutine: about a
+	// second, until it is abandoned. It may run before TalkAsync has returned. With a nil Done the call is a TalkSend whose error
+	// nobody wants to know.
 	Done func(response []byte, err error)
 }
 
