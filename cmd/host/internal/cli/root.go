@@ -72,6 +72,7 @@ a file or a variable.`,
 		newLookup(),
 		newEnr(),
 		newKey(),
+		newPlugin(),
 		newVersion(),
 	)
 	return root

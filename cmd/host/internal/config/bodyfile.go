@@ -1,0 +1,32 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/discv5/host/cmd/host/internal/plainfile"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// ReadBody reads a file that contains what would stand in a config block, for DecodeBody. env is what the function env sees, as
+// "NAME=value".
+func ReadBody(path string, env []string) (*Body, error) {
+	text, err := plainfile.Read(path, maxFileSize)
+	if err != nil {
+		return nil, fmt.Errorf("read the config block: %w", err)
+	}
+	doc := &document{file: path, text: text}
+	doc.eval = functions(doc, env)
+	if at, what, found := tooDeep(text, path); found {
+		return nil, Problems{doc.problem(at, what, "settings need no such thing; is this the right file?")}
+	}
+	file, diags := hclsyntax.ParseConfig(text, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		var problems Problems
+		for _, d := range diags {
+			problems = append(problems, doc.diagnosed(d))
+		}
+		return nil, problems
+	}
+	return &Body{Body: file.Body, Range: hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}, doc: doc}, nil
+}
