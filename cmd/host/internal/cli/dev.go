@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
 
+	"github.com/discv5/host/cmd/host/internal/daemon"
 	"github.com/discv5/host/cmd/host/internal/devnet"
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/logging"
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 )
 
@@ -27,8 +31,8 @@ func newDev() *cobra.Command {
 		Use:   "dev",
 		Short: "Run a network on this machine, to try things out",
 		Long: `Run a network on this machine, to try things out: plain nodes on 127.0.0.1 that join through the first one, and a host that
-does so too. It shows how the host comes to know them and asks a few questions; then the network lives until it is
-interrupted. Nothing is kept on disk, and nobody outside is contacted.
+does so too, with the bundled plugins. It shows how the host comes to know them and asks a few questions; then the network lives
+until it is interrupted. Nothing is kept on disk, and nobody outside is contacted.
 
 With --no-host there are the plain nodes only, and their records on stdout, one a line: the first is the one to join by. Every
 node answers TALK requests of the protocol "echo" with what they bring.`,
@@ -61,7 +65,7 @@ node answers TALK requests of the protocol "echo" with what they bring.`,
 		}
 		defer func() { err = errors.Join(err, network.Close()) }()
 		if !noHost {
-			return network.Show(ctx, out, log)
+			return showHost(ctx, out, network, log)
 		}
 		for _, record := range network.Records() {
 			if _, err := fmt.Fprintln(out, record); err != nil {
@@ -72,4 +76,18 @@ node answers TALK requests of the protocol "echo" with what they bring.`,
 		return nil
 	}
 	return cmd
+}
+
+// showHost adds a host with the bundled plugins. What they keep goes with it.
+func showHost(ctx context.Context, out io.Writer, network *devnet.Network, log hclog.Logger) (err error) {
+	dir, err := os.MkdirTemp(socketDir(), "host-dev-")
+	if err != nil {
+		return fmt.Errorf("folder for the plugins: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	set, err := daemon.Bundled(dir, log)
+	if err != nil {
+		return err
+	}
+	return network.Show(ctx, out, set, log)
 }

@@ -38,7 +38,7 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	}
 	defer func() { err = errors.Join(err, id.lock.Release()) }()
 
-	node, bootnodes, err := listen(cfg, id, set, log)
+	node, bootnodes, err := listen(loaded, id, set, log)
 	if err != nil {
 		return err
 	}
@@ -82,21 +82,21 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 }
 
 // listen starts the node and tells how many it knows to join by.
-func listen(cfg *config.Config, id *identity, set *plugins.Set, log hclog.Logger) (node *core.Node, bootnodes int, err error) {
+func listen(loaded *config.Loaded, id *identity, set *plugins.Set, log hclog.Logger) (node *core.Node, bootnodes int, err error) {
 	defer func() {
 		if err != nil && id.fresh {
 			id.markUnused() // the node was never there
 		}
 	}()
-	settings, err := coreConfig(cfg, id, log)
+	settings, err := coreConfig(&loaded.Config, id, log)
 	if err != nil {
 		return nil, 0, err
 	}
-	settings.Filters, settings.Store = set.Filters(), set.Store()
+	settings.Filters, settings.Store, settings.Talk = set.Filters(), set.Store(), talkLimits(loaded.Plugins)
 	if node, err = core.Listen(settings); err != nil {
 		return nil, 0, advise(err)
 	}
-	if err := checkPublished(cfg, node); err != nil {
+	if err := checkPublished(&loaded.Config, node); err != nil {
 		return nil, 0, errors.Join(err, node.Close())
 	}
 	return node, len(settings.Bootnodes), nil

@@ -36,7 +36,7 @@ func begin(t *testing.T, cfg *config.Config) (seq uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	node, _, err := listen(cfg, id, set, hclog.NewNullLogger())
+	node, _, err := listen(&config.Loaded{Config: *cfg}, id, set, hclog.NewNullLogger())
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/discv5/host/cmd/host/internal/build"
 	"github.com/discv5/host/cmd/host/internal/builtin"
@@ -40,14 +41,10 @@ func openPlugins(loaded *config.Loaded, log hclog.Logger) (*plugins.Set, error) 
 			return nil, err
 		}
 	}
-	settings := plugins.Config{
-		DataDir: filepath.Join(data, pluginsName), RunDir: run,
-		HostVersion: build.Read().Version, Log: log,
+	settings, err := pluginConfig(filepath.Join(data, pluginsName), run, log)
+	if err != nil {
+		return nil, err
 	}
-	if settings.BuiltinPath, err = os.Executable(); err != nil {
-		return nil, fmt.Errorf("find the program of the bundled plugins: %w", err)
-	}
-	settings.BuiltinArgs = []string{builtin.Command}
 	var problems config.Problems
 	for _, p := range loaded.Plugins {
 		if name, ok := p.Builtin(); ok && !builtin.Has(name) {
@@ -60,6 +57,52 @@ func openPlugins(loaded *config.Loaded, log hclog.Logger) (*plugins.Set, error) 
 		return nil, problems
 	}
 	return plugins.New(settings)
+}
+
+func pluginConfig(data, run string, log hclog.Logger) (plugins.Config, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return plugins.Config{}, fmt.Errorf("find the program of the bundled plugins: %w", err)
+	}
+	return plugins.Config{
+		DataDir: data, RunDir: run, HostVersion: build.Read().Version, Log: log,
+		BuiltinPath: self, BuiltinArgs: []string{builtin.Command},
+	}, nil
+}
+
+// Bundled makes a set of the bundled plugins, one of each kind, that keep their files in a folder: to show them.
+func Bundled(dir string, log hclog.Logger) (*plugins.Set, error) {
+	settings, err := pluginConfig(filepath.Join(dir, pluginsName), filepath.Join(dir, runName), log)
+	if err != nil {
+		return nil, err
+	}
+	settings.Blocks = []plugins.Block{
+		{Kind: plugins.Talk, Name: "echo", Source: "builtin:echo"},
+		{
+			Kind: plugins.Filter, Name: "expr", Source: "builtin:expr", Stages: []core.Stage{core.StageTable, core.StageServe, core.StageDeliver},
+			Configure: func(*pluginpb.Description) ([]byte, error) { return []byte(`{"expression": "true"}`), nil },
+		},
+		{Kind: plugins.Store, Name: "bolt", Source: "builtin:bolt"},
+	}
+	return plugins.New(settings)
+}
+
+// talkLimits are limits of core that leave it to the blocks how much each plugin may be asked.
+func talkLimits(blocks []*config.Plugin) core.TalkLimits {
+	limits := core.TalkLimits{InFlight: 1024, PerPeer: 128, Deadline: 300 * time.Millisecond}
+	all, perPeer := 0, 0
+	for _, p := range blocks {
+		if p.Kind != config.Talk || !p.Enabled {
+			continue
+		}
+		most := p.MaxInFlight + p.MaxQueue
+		all += most
+		perPeer += p.MaxPerPeer
+		limits.InFlight = max(limits.InFlight, all, most*4/3+1) // one protocol gets three quarters
+		limits.PerPeer = max(limits.PerPeer, perPeer)
+		limits.Deadline = max(limits.Deadline, p.Deadline)
+	}
+	return limits
 }
 
 // runDir is where the sockets are: the configured folder, the one in the data folder, or, when its path is too long for

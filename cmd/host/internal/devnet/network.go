@@ -17,7 +17,7 @@ import (
 // MaxNodes bounds a network. Beyond it more time goes into the network than into what it shows.
 const MaxNodes = 1000
 
-// EchoProtocol is the TALK protocol that every node serves: it answers with what it was asked.
+// EchoProtocol is the TALK protocol that every plain node serves: it answers with what it was asked. So does the host's plugin.
 const EchoProtocol = "echo"
 
 // A plain node of a small network knows everybody. In a larger one, where that would be nodes times nodes records and sessions
@@ -70,7 +70,9 @@ func (n *Network) add(log hclog.Logger) error {
 		return fmt.Errorf("start node %d: %w", len(n.nodes)+1, err)
 	}
 	n.nodes = append(n.nodes, node)
-	return nil
+	echo := func(_ context.Context, r core.TalkRequest) ([]byte, error) { return r.Payload, nil }
+	_, err = node.Handle(EchoProtocol, core.TalkFunc(echo))
+	return err
 }
 
 // join starts a node of this network that keeps nothing.
@@ -84,15 +86,7 @@ func (n *Network) join(cfg core.Config) (*core.Node, error) {
 	if len(n.nodes) > 0 {
 		cfg.Bootnodes = []*enode.Node{n.nodes[0].Self()}
 	}
-	node, err := core.Listen(cfg)
-	if err != nil {
-		return nil, err
-	}
-	echo := func(_ context.Context, r core.TalkRequest) ([]byte, error) { return r.Payload, nil }
-	if _, err := node.Handle(EchoProtocol, core.TalkFunc(echo)); err != nil {
-		return nil, errors.Join(err, node.Close())
-	}
-	return node, nil
+	return core.Listen(cfg)
 }
 
 // Records returns the records of the nodes, the first is the one to join by.

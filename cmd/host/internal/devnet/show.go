@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/hashicorp/go-hclog"
 )
@@ -23,21 +24,30 @@ const (
 	answering = 5 * time.Second        // for one question
 )
 
-// Show adds a host to the network, shows on w how it comes to know the others, asks its questions and says what to try. It
-// returns when ctx ends, with nil then.
-func (n *Network) Show(ctx context.Context, w io.Writer, log hclog.Logger) (err error) {
+// Show adds a host with plugins to the network, shows on w how it comes to know the others, asks its questions and says what to
+// try. It returns when ctx ends, with nil then. The plugins have not been run before, and are closed then.
+func (n *Network) Show(ctx context.Context, w io.Writer, set *plugins.Set, log hclog.Logger) (err error) {
 	d := newDisplay(w)
 	d.print("%d nodes on 127.0.0.1, who know of node 1 alone. A host joins through node 1:\n", len(n.nodes))
 	start := time.Now()
-	host, err := n.join(core.Config{Logger: log})
+	host, err := n.join(core.Config{Logger: log, Filters: set.Filters(), Store: set.Store()})
 	if err != nil {
 		return fmt.Errorf("start the host: %w", err)
 	}
-	defer func() { err = errors.Join(err, host.Close()) }()
+	defer func() {
+		set.Quiesce()
+		err = errors.Join(err, host.Close(), set.Close())
+	}()
+	if err := set.Run(host); err != nil {
+		return fmt.Errorf("start the plugins: %w", err)
+	}
 
 	n.watch(ctx, host, d, start)
 	if ctx.Err() == nil {
 		n.question(ctx, host, d)
+	}
+	if ctx.Err() == nil {
+		n.atWork(ctx, host, set, d)
 	}
 	if ctx.Err() == nil {
 		n.invite(host, d)
