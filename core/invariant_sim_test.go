@@ -44,25 +44,31 @@ func TestSimCountersAgreeWithTheTable(t *testing.T) {
 				}
 			})
 		}
-		seed := rand.Uint64()
-		t.Logf("seed %d", seed)
-		r := rand.New(rand.NewPCG(seed, 0))
 		var nodes []*enode.Node
-		for i := range 600 {
+		for i := range 1500 {
 			nodes = append(nodes, s.gone(i))
 		}
 		promoted := 0
 		for round := range 4000 {
-			node := nodes[r.IntN(len(nodes))]
+			node := nodes[rand.IntN(len(nodes))]
+			if round < len(nodes) { // so many that buckets are full
+				node = nodes[round]
+			}
 			id := node.ID()
-			what := r.IntN(16)
+			what := rand.IntN(16)
+			if round < len(nodes) {
+				what = 0
+			}
 			n.turn(func(now time.Time) {
 				before := n.table.Len()
 				_, was := n.table.Entry(id)
+				if !was && n.table.Known(id) != nil && rand.IntN(2) == 0 {
+					what = 6 // one in reserve answers
+				}
 				switch {
 				case what < 6:
 					n.offer(now, node, netip.AddrPort{})
-				case what < 9:
+				case what < 7:
 					n.seenNode(now, id, time.Millisecond)
 					if _, is := n.table.Entry(id); is && !was && n.table.Len() == before {
 						promoted++
@@ -77,7 +83,7 @@ func TestSimCountersAgreeWithTheTable(t *testing.T) {
 					n.moved(now, node, netip.AddrPort{}, time.Millisecond)
 				}
 			})
-			if what == 0 && round%50 == 0 {
+			if round > len(nodes) && what == 0 {
 				s.ban(n, Ban{ID: id, Until: time.Now().Add(time.Minute)})
 			}
 			if round%20 == 0 {
@@ -86,6 +92,7 @@ func TestSimCountersAgreeWithTheTable(t *testing.T) {
 			}
 		}
 		check("at the end")
+		t.Logf("%d promoted", promoted)
 		if promoted < 10 {
 			t.Errorf("only %d nodes in reserve took the place of another", promoted)
 		}
