@@ -20,6 +20,7 @@ const (
 	linesBurst  = 1000
 	outputRate  = 4 << 20 // bytes a second
 	outputBurst = 16 << 20
+	lineCost    = 512 // a line counts as so many bytes more: short ones are work too
 )
 
 // OutputStats counts what a plugin has written, since it was started.

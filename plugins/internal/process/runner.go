@@ -217,7 +217,8 @@ func (r *run) drain(f *os.File, out *splitter) {
 		if err != nil {
 			return
 		}
-		if wait := allowed.take(time.Now(), float64(n)); wait > 0 {
+		cost := n + lineCost*bytes.Count(buf[:n], []byte{'\n'})
+		if wait := allowed.take(time.Now(), float64(cost)); wait > 0 {
 			select {
 			case <-time.After(wait):
 			case <-r.reaped:
