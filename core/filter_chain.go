@@ -24,6 +24,7 @@ type filterChain struct {
 	judged  *simplelru.LRU[enode.ID, *judged]
 	sweep   *timer
 	swept   time.Time
+	revised []enode.ID // nodes of the table that are still to be looked at again
 }
 
 // judged is what the filters say about the newest record met of a node.
@@ -46,6 +47,7 @@ type opinion struct {
 	question *question // under way
 	expires  time.Time // zero: never
 	again    time.Time // the filter is asked again from then on; zero: never
+	round    uint64    // of the filter
 }
 
 // watcher waits until a node is decided about.
@@ -206,6 +208,10 @@ func (f *filterChain) refreshAt(now, at time.Time) {
 // refresh asks again about the nodes of the table whose verdicts end soon.
 func (f *filterChain) refresh(now time.Time) {
 	f.sweep, f.swept = nil, now
+	if len(f.revised) > 0 { // this would ask about all of them at once
+		f.refreshAt(now, now.Add(sweepPause))
+		return
+	}
 	var next time.Time
 	for e := range f.n.table.All() {
 		j := f.about(now, e.Node)

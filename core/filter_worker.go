@@ -49,6 +49,7 @@ type filterWorker struct {
 	wake   chan struct{}
 
 	// owned by the turn
+	round      uint64                 // how often its verdicts were forgotten
 	queues     [numStages][]*question // not taken by the goroutine yet, oldest first
 	counts     map[filterCount]uint64
 	calls      uint64
@@ -64,6 +65,7 @@ type question struct {
 	asked   time.Time
 	late    *timer // OnError decides then
 	guessed bool   // it did; the answer still counts when it comes
+	round   uint64 // of the filter when it took the question
 }
 
 func newFilterWorker(f *filterChain, index int, cfg FilterConfig) *filterWorker {
@@ -82,32 +84,36 @@ func (w *filterWorker) opinion(j *judged, stage Stage) *opinion { return &j.opin
 // that was asked in time holds until the next one arrives.
 func (w *filterWorker) ask(now time.Time, j *judged, stage Stage) {
 	o := w.opinion(j, stage)
+	w.outdate(now, j.node.ID(), o)
 	if o.question != nil || o.known && (o.again.IsZero() || now.Before(o.again)) {
 		return
 	}
-	patience := w.cfg.Deadline
-	if left := o.expires.Sub(now); o.known && left > 0 {
-		if o.failure == nil {
-			patience = max(patience, left)
-		}
-	} else {
-		o.known = false
-	}
+	o.known = o.known && now.Before(o.expires)
 	if !w.makeRoom(stage) {
 		w.guess(now, j, stage, errFilterOverloaded)
 		return
 	}
 	q := &question{about: j, stage: stage, asked: now}
-	q.late = w.chain.n.after(now, patience, func(now time.Time) {
-		q.guessed = true
-		w.guess(now, j, stage, errFilterLate)
-	})
+	w.await(now, q, o)
 	o.question = q
 	w.queues[stage] = append(w.queues[stage], q)
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
+}
+
+// await lets OnError decide on a question when the filter is late: after its deadline, or when its last verdict ends.
+func (w *filterWorker) await(now time.Time, q *question, o *opinion) {
+	patience := w.cfg.Deadline
+	if o.known && o.failure == nil {
+		patience = max(patience, o.expires.Sub(now))
+	}
+	w.chain.n.stop(q.late)
+	q.late = w.chain.n.after(now, patience, func(now time.Time) {
+		q.guessed = true
+		w.guess(now, q.about, q.stage, errFilterLate)
+	})
 }
 
 // makeRoom reports whether another question may wait. The oldest one gives way if OnError decided on it meanwhile.
@@ -145,7 +151,7 @@ func (w *filterWorker) guess(now time.Time, j *judged, stage Stage, err error) {
 // settle takes a decision.
 func (w *filterWorker) settle(now time.Time, j *judged, stage Stage, v Verdict, failure error, again time.Duration) {
 	o := w.opinion(j, stage)
-	*o = opinion{verdict: v, failure: failure, known: true, question: o.question}
+	*o = opinion{verdict: v, failure: failure, known: true, question: o.question, round: w.round}
 	if v.TTL > 0 {
 		o.expires, o.again = now.Add(v.TTL), now.Add(again)
 	}
@@ -170,7 +176,13 @@ func (w *filterWorker) settle(now time.Time, j *judged, stage Stage, v Verdict, 
 // answered takes what the filter said to a question. An error means that it did not.
 func (w *filterWorker) answered(now time.Time, q *question, v Verdict, err error) {
 	w.chain.n.stop(q.late)
-	w.opinion(q.about, q.stage).question = nil
+	o := w.opinion(q.about, q.stage)
+	o.question = nil
+	if q.round != w.round { // it may be what the filter said before ForgetVerdicts
+		o.again = now
+		w.ask(now, q.about, q.stage)
+		return
+	}
 	if v, valid := v.tidied(); err == nil && valid {
 		w.settle(now, q.about, q.stage, v, nil, v.TTL-v.TTL/4)
 		return
@@ -222,6 +234,9 @@ func (w *filterWorker) take() []*question {
 	count := min(len(queue), MaxFilterBatch)
 	batch := slices.Clone(queue[:count])
 	clear(queue[:count])
+	for _, q := range batch {
+		q.round = w.round
+	}
 	if w.queues[longest] = queue[count:]; len(queue) == count {
 		w.queues[longest] = nil
 	}
