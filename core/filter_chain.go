@@ -30,13 +30,19 @@ type filterChain struct {
 // judged is what the filters say about the newest record met of a node.
 type judged struct {
 	node     *enode.Node
-	opinions [][numStages]opinion // filter by filter
+	opinions []*opinions // filter by filter, usually in their order
 	// candidate is where the node is that enters the table when it is accepted; invalid: nobody waits.
 	candidate netip.AddrPort
 	// detached: verdicts have no effect any more but on who waits for them, since a newer record took its place, it was
 	// pushed out by other nodes, or it was for an explanation only.
 	detached bool
 	watchers []watcher
+}
+
+// opinions are what one filter says, stage by stage.
+type opinions struct {
+	by *filterWorker
+	at [numStages]opinion
 }
 
 // opinion is the verdict of one filter at one stage.
@@ -69,7 +75,7 @@ func newFilterChain(n *Node, filters []FilterConfig) *filterChain {
 // run starts a goroutine per filter.
 func (f *filterChain) run() {
 	for _, w := range f.filters {
-		f.n.host("filter "+w.cfg.Name, w.work)
+		w.run()
 	}
 }
 
@@ -95,7 +101,11 @@ func supersedes(a, b *enode.Node) bool {
 }
 
 func (f *filterChain) unjudged(node *enode.Node) *judged {
-	return &judged{node: node, opinions: make([][numStages]opinion, len(f.filters))}
+	j := &judged{node: node, opinions: make([]*opinions, 0, len(f.filters))}
+	for _, w := range f.filters {
+		j.opinions = append(j.opinions, &opinions{by: w})
+	}
+	return j
 }
 
 func (f *filterChain) askAll(now time.Time, j *judged) {
@@ -111,11 +121,11 @@ func (f *filterChain) askAll(now time.Time, j *judged) {
 // pass tells whether a node passes a stage, and whether that is known yet. It passes when no filter rejects it.
 func (f *filterChain) pass(stage Stage, j *judged) (pass, known bool) {
 	known = true
-	for i, w := range f.filters {
+	for _, w := range f.filters {
 		if !w.stages[stage] || w.cfg.DryRun {
 			continue
 		}
-		switch o := &j.opinions[i][stage]; {
+		switch o := w.opinion(j, stage); {
 		case !o.known:
 			known = false
 		case o.verdict.Decision == Reject:
@@ -164,7 +174,7 @@ func (f *filterChain) admits(now time.Time, node *enode.Node, addr netip.AddrPor
 
 // open tells whether a filter may still say something new about a node.
 func (f *filterChain) open(stage Stage, j *judged) bool {
-	return slices.ContainsFunc(j.opinions, func(o [numStages]opinion) bool { return o[stage].question != nil })
+	return slices.ContainsFunc(j.opinions, func(o *opinions) bool { return o.at[stage].question != nil })
 }
 
 // decideTable lets a waiting candidate into the table, or takes out a node that no longer passes.
@@ -215,9 +225,9 @@ func (f *filterChain) refresh(now time.Time) {
 	var next time.Time
 	for e := range f.n.table.All() {
 		j := f.about(now, e.Node)
-		for i := range j.opinions {
-			for stage := range j.opinions[i] {
-				o := &j.opinions[i][stage]
+		for _, all := range j.opinions {
+			for stage := range all.at {
+				o := &all.at[stage]
 				if o.question == nil && !o.again.IsZero() && (next.IsZero() || o.again.Before(next)) {
 					next = o.again
 				}
@@ -227,6 +237,17 @@ func (f *filterChain) refresh(now time.Time) {
 	if !next.IsZero() {
 		f.refreshAt(now, next)
 	}
+}
+
+// notify runs what waits for decisions that were made.
+func (j *judged) notify() {
+	j.watchers = slices.DeleteFunc(j.watchers, func(w watcher) bool {
+		if !w.decided() {
+			return false
+		}
+		w.done()
+		return true
+	})
 }
 
 // await makes done run, in a turn, when decided has become true. It reports false when it is true already.

@@ -40,7 +40,7 @@ type FilterDecision struct {
 	Count  uint64
 }
 
-// FilterStats are the counters of one filter since the start.
+// FilterStats are the counters of one filter since the start, or since it was set.
 type FilterStats struct {
 	Name      string
 	DryRun    bool
@@ -115,7 +115,9 @@ func (n *Node) Explain(ctx context.Context, node *enode.Node) (all []Explanation
 				o := w.opinion(j, stage)
 				e := Explanation{Filter: w.cfg.Name, Stage: stage, DryRun: w.cfg.DryRun, Verdict: o.verdict, Err: o.failure}
 				if !o.known {
-					e.Err = ctx.Err()
+					if e.Err = ctx.Err(); e.Err == nil {
+						e.Err = errFilterLate // it came while the others answered
+					}
 				}
 				all = append(all, e)
 			}
@@ -128,7 +130,7 @@ func (n *Node) Explain(ctx context.Context, node *enode.Node) (all []Explanation
 func (f *filterChain) answeredAll(j *judged) bool {
 	for _, w := range f.filters {
 		for stage, asked := range w.stages {
-			if asked && !j.opinions[w.index][stage].known {
+			if asked && !w.opinion(j, Stage(stage)).known {
 				return false
 			}
 		}

@@ -42,13 +42,19 @@ func failureReason(err error) string {
 
 // filterWorker is one filter with the questions to it. All but work and decide runs in a turn.
 type filterWorker struct {
+	// set before the goroutine starts, then read-only
 	chain  *filterChain
-	cfg    FilterConfig
-	index  int
-	stages [numStages]bool
+	filter Filter
 	wake   chan struct{}
+	ctx    context.Context // ends with the filter, or with the node
+	cancel context.CancelFunc
 
 	// owned by the turn
+	cfg        FilterConfig
+	index      int
+	stages     [numStages]bool
+	ended      bool
+	taken      []*question            // by the goroutine
 	round      uint64                 // how often its verdicts were forgotten
 	queues     [numStages][]*question // not taken by the goroutine yet, oldest first
 	counts     map[filterCount]uint64
@@ -69,16 +75,37 @@ type question struct {
 }
 
 func newFilterWorker(f *filterChain, index int, cfg FilterConfig) *filterWorker {
-	orDefault(&cfg.Deadline, 300*time.Millisecond)
-	orDefault(&cfg.OnError, Accept)
-	w := &filterWorker{chain: f, cfg: cfg, index: index, wake: make(chan struct{}, 1), counts: make(map[filterCount]uint64)}
-	for _, s := range cfg.Stages {
-		w.stages[s] = true
-	}
+	w := &filterWorker{chain: f, filter: cfg.Filter, wake: make(chan struct{}, 1), counts: make(map[filterCount]uint64)}
+	w.ctx, w.cancel = context.WithCancel(f.n.closing)
+	w.set(index, cfg)
 	return w
 }
 
-func (w *filterWorker) opinion(j *judged, stage Stage) *opinion { return &j.opinions[w.index][stage] }
+// set says how the filter is used.
+func (w *filterWorker) set(index int, cfg FilterConfig) {
+	orDefault(&cfg.Deadline, 300*time.Millisecond)
+	orDefault(&cfg.OnError, Accept)
+	w.index, w.cfg, w.stages = index, cfg, [numStages]bool{}
+	for _, s := range cfg.Stages {
+		w.stages[s] = true
+	}
+}
+
+// run starts the goroutine.
+func (w *filterWorker) run() { w.chain.n.host("filter "+w.cfg.Name, w.work) }
+
+// opinion returns what the filter says about a node at a stage.
+func (w *filterWorker) opinion(j *judged, stage Stage) *opinion {
+	if w.index < len(j.opinions) && j.opinions[w.index].by == w {
+		return &j.opinions[w.index].at[stage]
+	}
+	i := slices.IndexFunc(j.opinions, func(o *opinions) bool { return o.by == w })
+	if i < 0 { // it came later
+		i = len(j.opinions)
+		j.opinions = append(j.opinions, &opinions{by: w})
+	}
+	return &j.opinions[i].at[stage]
+}
 
 // ask asks the filter about a node unless it was asked already or its verdict holds for a while. The verdict of a filter
 // that was asked in time holds until the next one arrives.
@@ -164,19 +191,16 @@ func (w *filterWorker) settle(now time.Time, j *judged, stage Stage, v Verdict, 
 			w.chain.decideTable(j)
 		}
 	}
-	j.watchers = slices.DeleteFunc(j.watchers, func(w watcher) bool {
-		if !w.decided() {
-			return false
-		}
-		w.done()
-		return true
-	})
+	j.notify()
 }
 
 // answered takes what the filter said to a question. An error means that it did not.
 func (w *filterWorker) answered(now time.Time, q *question, v Verdict, err error) {
-	w.chain.n.stop(q.late)
 	o := w.opinion(q.about, q.stage)
+	if o.question != q { // the filter is not asked at this stage any more
+		return
+	}
+	w.chain.n.stop(q.late)
 	o.question = nil
 	if q.round != w.round { // it may be what the filter said before ForgetVerdicts
 		o.again = now
@@ -197,24 +221,24 @@ func (w *filterWorker) answered(now time.Time, q *question, v Verdict, err error
 	}
 }
 
-// work asks the filter until the node is closed.
+// work asks the filter until it is removed or the node is closed.
 func (w *filterWorker) work() {
-	n := w.chain.n
 	for {
 		select {
 		case <-w.wake:
-		case <-n.done:
+		case <-w.ctx.Done():
 			return
 		}
 		for {
 			var batch []*question
-			if !n.turn(func(time.Time) { batch = w.take() }) {
+			var deadline time.Duration
+			if !w.chain.n.turn(func(time.Time) { batch, deadline = w.take(), w.cfg.Deadline }) {
 				return
 			}
 			if len(batch) == 0 {
 				break
 			}
-			w.decide(batch)
+			w.decide(batch, deadline)
 		}
 	}
 }
@@ -237,6 +261,7 @@ func (w *filterWorker) take() []*question {
 	for _, q := range batch {
 		q.round = w.round
 	}
+	w.taken = batch
 	if w.queues[longest] = queue[count:]; len(queue) == count {
 		w.queues[longest] = nil
 	}
@@ -244,18 +269,22 @@ func (w *filterWorker) take() []*question {
 }
 
 // decide asks the filter about a batch and hands in what it says.
-func (w *filterWorker) decide(batch []*question) {
-	n := w.chain.n
+func (w *filterWorker) decide(batch []*question, deadline time.Duration) {
 	nodes := make([]*enode.Node, len(batch))
 	for i, q := range batch {
 		nodes[i] = q.about.node
 	}
 	out := make([]Verdict, len(batch))
-	ctx, cancel := context.WithTimeout(n.closing, w.cfg.Deadline)
+	ctx, cancel := context.WithTimeout(w.ctx, deadline)
 	start := time.Now()
-	err := contained(func() error { return w.cfg.Filter.Decide(ctx, batch[0].stage, nodes, out) })
+	stage := batch[0].stage
+	err := contained(func() error { return w.filter.Decide(ctx, stage, nodes, out) })
 	cancel()
-	n.turn(func(now time.Time) {
+	w.chain.n.turn(func(now time.Time) {
+		w.taken = nil
+		if w.ended {
+			return
+		}
 		w.calls++
 		w.latency.observe(now.Sub(start))
 		for i, q := range batch {

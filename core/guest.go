@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,9 +21,19 @@ type guest struct {
 	done chan struct{}
 }
 
+func (g guest) ended() bool {
+	select {
+	case <-g.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // host starts the goroutine of a guest.
 func (n *Node) host(name string, run func()) {
 	g := guest{name, make(chan struct{})}
+	n.guests = slices.DeleteFunc(n.guests, guest.ended) // filters come and go
 	n.guests = append(n.guests, g)
 	go func() {
 		defer close(g.done)
