@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/sdk/pluginpb"
+	"github.com/discv5/host/sdk/processors"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -47,7 +48,7 @@ func Serve(p Plugin) {
 		in.stopWithin(drainTime)
 	}()
 	go in.watchParent(parent)
-	tuneProcessors(in.Done())
+	processors.Follow(in.Done())
 
 	served := false
 	plugin.Serve(&plugin.ServeConfig{

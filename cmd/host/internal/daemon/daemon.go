@@ -12,6 +12,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/portmap"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"
+	"github.com/discv5/host/sdk/processors"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -27,6 +28,7 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	for _, w := range loaded.Warnings {
 		log.Warn("setting ignored", "err", w)
 	}
+	processors.Follow(ctx.Done())
 	set, err := openPlugins(loaded, log)
 	if err != nil {
 		return err

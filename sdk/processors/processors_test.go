@@ -1,4 +1,4 @@
-package sdk
+package processors
 
 import (
 	"testing"
@@ -6,10 +6,10 @@ import (
 )
 
 func TestProcessorsFollowTheWork(t *testing.T) {
-	p := processors{count: 1, most: 6}
+	p := pool{count: 1, most: 6}
 	ticks := func(n int, share float64) int {
 		for range n {
-			p.next(time.Duration(share*float64(processorsTick)), processorsTick)
+			p.next(time.Duration(share*float64(tick)), tick)
 		}
 		return p.count
 	}
@@ -19,13 +19,13 @@ func TestProcessorsFollowTheWork(t *testing.T) {
 		want  int
 		why   string
 	}{
-		{100, 0.7, 1, "there is room on one"},
+		{2 * quiet, 0.7, 1, "there is room on one"},
 		{1, 0.9, 2, "one is busy"},
 		{1, 1.9, 4, "two are busy"},
 		{3, 4, 6, "there are no more"},
-		{processorsQuiet - 1, 0.1, 6, "it was quiet for too short a time"},
-		{1, 0.5, 6, "there was work"},
-		{processorsQuiet, 0.1, 1, "it was quiet"},
+		{quiet - 1, 0.1, 6, "it was quiet for too short a time"},
+		{1, 0.7, 6, "there was work"},
+		{quiet, 0.1, 1, "it was quiet"},
 	} {
 		if got := ticks(step.ticks, step.share); got != step.want {
 			t.Errorf("%d processors after %d ticks with a load of %.1f, want %d: %s", got, step.ticks, step.share, step.want, step.why)

@@ -1,0 +1,66 @@
+package processors
+
+import (
+	"os"
+	"runtime"
+	"time"
+)
+
+// How the number follows the work.
+const (
+	tick  = 250 * time.Millisecond
+	busy  = 0.8 // of what the processors can do: there should be more
+	idle  = 0.6 // of one: one would do
+	quiet = 40  // ticks in a row until it is one again
+)
+
+// pool decides how many processors there should be.
+type pool struct {
+	count, most int
+	quiet       int // ticks in a row
+}
+
+// next takes the CPU time that was used in a time and returns how many processors to use from now on.
+func (p *pool) next(used, in time.Duration) int {
+	share := float64(used) / float64(in)
+	switch {
+	case share > busy*float64(p.count) && p.count < p.most:
+		p.count, p.quiet = min(2*p.count, p.most), 0
+	case share < idle && p.count > 1:
+		if p.quiet++; p.quiet >= quiet {
+			p.count, p.quiet = 1, 0
+		}
+	default:
+		p.quiet = 0
+	}
+	return p.count
+}
+
+// Follow begins with one processor and adapts their number until done is closed. It leaves it alone where GOMAXPROCS is set in the
+// environment, and where the system does not tell how much CPU time was used.
+func Follow(done <-chan struct{}) {
+	last, ok := usedTime()
+	if !ok || os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	p := pool{count: 1, most: runtime.GOMAXPROCS(0)}
+	runtime.GOMAXPROCS(p.count)
+	go func() {
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		at := time.Now()
+		for {
+			select {
+			case <-ticker.C:
+			case <-done:
+				return
+			}
+			used, _ := usedTime()
+			now := time.Now()
+			if before, count := p.count, p.next(used-last, now.Sub(at)); count != before {
+				runtime.GOMAXPROCS(count)
+			}
+			last, at = used, now
+		}
+	}()
+}
