@@ -148,6 +148,13 @@ func (b *Block) sameFilter(o *Block) bool {
 		(b.Kind != Filter || b.Deadline == o.Deadline)
 }
 
+// sameProcess tells whether the process of a filter would do for another block: only what core does with it differs.
+func (b *Block) sameProcess(o *Block) bool {
+	p := *o
+	p.Order, p.OnError, p.DryRun, p.Deadline = b.Order, b.OnError, b.DryRun, b.Deadline
+	return b.same(&p)
+}
+
 // command is the program of a block.
 func (c *Config) command(b *Block) (path string, args []string) {
 	if name, ok := strings.CutPrefix(b.Source, builtinPrefix); ok {
@@ -255,6 +262,14 @@ func (c *Config) validateBlock(b *Block) error {
 	}
 	if b.Kind == Filter && len(b.Stages) == 0 {
 		bad("a filter has at least one stage")
+	}
+	for _, s := range b.Stages {
+		if s > core.StageDeliver {
+			bad("unknown stage %d", s)
+		}
+	}
+	if b.OnError > core.Reject {
+		bad("unknown decision %d on errors", b.OnError)
 	}
 	if b.Deadline < 0 || b.MaxInFlight < 0 || b.MaxPerPeer < 0 || b.MaxQueue < 0 {
 		bad("a bound is negative")

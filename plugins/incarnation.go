@@ -22,6 +22,7 @@ const maxHostCalls = 256
 // incarnation is one process of a plugin, configured and ready to serve. Its fields never change.
 type incarnation struct {
 	proc      *process.Process
+	program   os.FileInfo // before it was started; nil: unknown
 	about     *pluginpb.Description
 	grants    []string
 	protocols []string // of a talk plugin
@@ -44,12 +45,13 @@ func (k *keeper) bring(ctx context.Context, b *Block, launched func(*process.Pro
 	}
 	spec := k.set.cfg.spec(b)
 	spec.Dir = dir
+	program, _ := os.Stat(spec.Path) // a start that fails says why
 	proc, err := process.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	launched(proc)
-	in := &incarnation{proc: proc, grants: b.Grants}
+	in := &incarnation{proc: proc, program: program, grants: b.Grants}
 	if err := k.prepare(ctx, b, in, dir); err != nil {
 		err = in.explain(err)
 		in.close()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"time"
 
@@ -39,10 +40,13 @@ type keeper struct {
 	polls   *incarnation // whose health is asked for
 	pollAt  time.Time
 	removed bool
+	anew    bool        // the next incarnation may decide in another way than the last one
+	program os.FileInfo // of the last incarnation that served
 	first   sync.Once
 
-	mu        sync.Mutex // a leaf; for Status and interrupt
+	mu        sync.Mutex // a leaf; for Status, Filters and interrupt
 	now       snapshot
+	joined    bool                    // core has its filter
 	interrupt context.CancelCauseFunc // of the start under way
 }
 
@@ -65,7 +69,7 @@ var errInterrupted = errors.New("plugins: a command came in between")
 func newKeeper(s *Set, b Block) *keeper {
 	k := &keeper{
 		set: s, id: b.ID(), kind: b.Kind, block: b,
-		commands: make(chan command), health: make(chan healthAnswer, 1), done: make(chan struct{}), tried: make(chan struct{}),
+		anew: true, commands: make(chan command), health: make(chan healthAnswer, 1), done: make(chan struct{}), tried: make(chan struct{}),
 		machine: supervise.New(time.Now(), s.cfg.policy, rand.Float64),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
@@ -122,7 +126,35 @@ func (k *keeper) run() {
 	k.retired.Wait()
 }
 
-func (k *keeper) settled() { k.first.Do(func() { close(k.tried) }) }
+// settled is called when the plugin was started once, or need not be.
+func (k *keeper) settled() {
+	k.first.Do(func() {
+		k.join()
+		close(k.tried)
+	})
+}
+
+// join hands a filter to core when it was started once: before, each node would wait for it in vain.
+func (k *keeper) join() {
+	if k.kind != Filter || k.removed || k.ctx.Err() != nil {
+		return
+	}
+	k.mu.Lock()
+	joined := k.joined
+	k.joined = true
+	k.mu.Unlock()
+	if !joined {
+		k.set.tellFilters()
+	}
+}
+
+// leave takes a filter away from core.
+func (k *keeper) leave() {
+	k.mu.Lock()
+	k.joined = false
+	k.mu.Unlock()
+	k.set.tellFilters()
+}
 
 // wakeAt is when tick has something to do.
 func (k *keeper) wakeAt() time.Time {
@@ -275,6 +307,18 @@ func (k *keeper) install(in, old *incarnation, e supervise.Event, reason string)
 		}
 	})
 	k.handle(e, reason)
+	if k.kind == Filter {
+		k.join()
+		if k.anew || !sameProgram(k.program, in.program) {
+			k.set.node.ForgetVerdicts(k.block.Name)
+		}
+	}
+	k.anew, k.program = false, in.program
+}
+
+// sameProgram tells whether two incarnations run the same program; nil is none.
+func sameProgram(a, b os.FileInfo) bool {
+	return a != nil && b != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // serve sends requests to an incarnation; nil: nowhere. hold makes them wait for another.

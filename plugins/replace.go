@@ -14,6 +14,7 @@ import (
 // started again, and the error says why.
 func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 	old := k.current()
+	k.anew = true
 	switch {
 	case b.Disabled:
 		k.block = b
@@ -43,6 +44,18 @@ func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 	k.install(next, old, supervise.Replaced, reason)
 	k.retire(old)
 	return nil
+}
+
+// replaceFilter is replace for a filter, whose use in core changes with it. A plugin that would not notice goes on.
+func (k *keeper) replaceFilter(ctx context.Context, b Block, reason string) (err error) {
+	if k.current() != nil && k.block.sameProcess(&b) {
+		k.block = b
+	} else {
+		err = k.replace(ctx, b, reason)
+	}
+	k.publish(nil)
+	k.set.tellFilters()
+	return err
 }
 
 // keepProtocols gives up what a new incarnation has claimed that did not start.
@@ -103,7 +116,7 @@ func (k *keeper) restart(ctx context.Context, reason string) error {
 	if k.current() != nil {
 		return k.replace(ctx, k.block, reason)
 	}
-	k.block.Disabled = false
+	k.block.Disabled, k.anew = false, true
 	return k.attempt(ctx, supervise.Revive, reason)
 }
 

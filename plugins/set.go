@@ -19,7 +19,8 @@ import (
 // Set is the plugins of a host. All methods may be called from any goroutine.
 //
 // A host makes a Set, makes a core.Node with the set's Filters and Store, and calls Run with it. At its end it calls
-// Quiesce, closes the node, which writes its last entries to the store, and calls Close.
+// Quiesce, closes the node, which writes its last entries to the store, and calls Close. When filter blocks come, go or change, the
+// node gets the set's Filters and no others.
 type Set struct {
 	cfg Config
 
@@ -28,7 +29,8 @@ type Set struct {
 	services  link.Services
 	protocols *protocols
 
-	reload sync.Mutex // held by one Reload at a time; it protects nothing else
+	reload  sync.Mutex // held by one Reload at a time; it protects nothing else
+	telling sync.Mutex // held while core is told of filters, which never calls back
 
 	mu      sync.Mutex // a leaf
 	keepers []*keeper  // in the order of the configuration
@@ -47,25 +49,43 @@ func New(cfg Config) (*Set, error) {
 	s := &Set{cfg: cfg}
 	for _, b := range cfg.Blocks {
 		b.setDefaults()
-		s.keepers = append(s.keepers, newKeeper(s, b))
+		k := newKeeper(s, b)
+		k.joined = b.Kind == Filter
+		s.keepers = append(s.keepers, k)
 	}
 	s.cfg.Blocks = nil
 	return s, nil
 }
 
-// Filters are the filter plugins as core has them, for its Config: those that are asked first come first.
+// Filters are the filter plugins as core has them, for its Config: those that are asked first come first. A plugin that Reload
+// added is among them when it was started once.
 func (s *Set) Filters() (all []core.FilterConfig) {
-	keepers := s.all()
-	slices.SortStableFunc(keepers, func(a, b *keeper) int { return cmp.Compare(a.block.Order, b.block.Order) })
-	for _, k := range keepers {
-		if k.kind == Filter {
-			b := &k.block
-			all = append(all, core.FilterConfig{
-				Name: b.Name, Filter: filterSlot{k.filter}, Stages: b.Stages, OnError: b.OnError, DryRun: b.DryRun, Deadline: b.Deadline,
-			})
+	var blocks []Block
+	slots := make(map[string]*slot[core.Filter])
+	for _, k := range s.all() {
+		k.mu.Lock()
+		if k.joined {
+			blocks = append(blocks, k.now.block)
+			slots[k.now.block.Name] = k.filter
 		}
+		k.mu.Unlock()
+	}
+	slices.SortStableFunc(blocks, func(a, b Block) int { return cmp.Compare(a.Order, b.Order) })
+	for _, b := range blocks {
+		all = append(all, core.FilterConfig{
+			Name: b.Name, Filter: filterSlot{slots[b.Name]}, Stages: b.Stages, OnError: b.OnError, DryRun: b.DryRun, Deadline: b.Deadline,
+		})
 	}
 	return all
+}
+
+// tellFilters makes core use the filters as they are now.
+func (s *Set) tellFilters() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if err := s.node.SetFilters(s.Filters()); err != nil && !errors.Is(err, core.ErrClosed) {
+		s.cfg.Log.Error("filters stay as they were", "err", err)
+	}
 }
 
 // Store is the store plugin as core has it, for its Config; nil when there is none that is enabled.
@@ -218,16 +238,17 @@ func (s *Set) Replace(ctx context.Context, b Block) error {
 		return err
 	}
 	return k.do(ctx, true, func(ctx context.Context) error {
-		if b.Kind == Filter && !b.sameFilter(&k.block) {
-			return fmt.Errorf("%w: %s: its stages, order, on_error, dry_run or deadline", ErrRestart, b.ID())
+		if b.Kind == Filter {
+			return k.replaceFilter(ctx, b, "its configuration changed")
 		}
 		return k.replace(ctx, b, "its configuration changed")
 	})
 }
 
-// Reload makes the set run the plugins of a new configuration: unchanged ones stay, changed ones are replaced, talk plugins come
-// and go. A filter or store that comes or goes is ErrRestart, and its change is left out. The error joins all that failed;
-// what it names goes on as it was.
+// Reload makes the set run the plugins of a new configuration: unchanged ones stay, changed ones are replaced, talk and
+// filter plugins come and go. A filter whose order, on_error, dry_run or deadline changed goes on; one that is new decides when it was started once. A
+// store that comes or goes is ErrRestart, and its change is left out. The error joins all that failed; what it names goes on as it
+// was.
 func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
@@ -251,7 +272,19 @@ func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 	for i := range blocks {
 		errs = append(errs, s.bringUpToDate(ctx, blocks[i]))
 	}
+	s.arrange(blocks)
 	return errors.Join(errs...)
+}
+
+// arrange puts the keepers into the order of a configuration, behind them those that it does not have.
+func (s *Set) arrange(blocks []Block) {
+	place := make(map[string]int)
+	for i := range blocks {
+		place[blocks[i].ID()] = i - len(blocks)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortStableFunc(s.keepers, func(a, b *keeper) int { return cmp.Compare(place[a.id], place[b.id]) })
 }
 
 func (s *Set) bringUpToDate(ctx context.Context, b Block) error {
@@ -272,7 +305,7 @@ func (s *Set) bringUpToDate(ctx context.Context, b Block) error {
 
 // add starts a plugin that is new. It does not wait for it.
 func (s *Set) add(b Block) error {
-	if b.Kind != Talk {
+	if b.Kind == Store {
 		return fmt.Errorf("%w: %s is new", ErrRestart, b.ID())
 	}
 	k := newKeeper(s, b)
@@ -288,10 +321,15 @@ func (s *Set) add(b Block) error {
 
 // drop ends a plugin that is not wanted any more.
 func (s *Set) drop(ctx context.Context, k *keeper) error {
-	if k.kind != Talk {
+	if k.kind == Store {
 		return fmt.Errorf("%w: %s is gone", ErrRestart, k.id)
 	}
-	if err := k.do(ctx, true, func(context.Context) error { return k.remove("the configuration has it no more") }); err != nil {
+	if err := k.do(ctx, true, func(context.Context) error {
+		if k.kind == Filter {
+			k.leave()
+		}
+		return k.remove("the configuration has it no more")
+	}); err != nil {
 		return err
 	}
 	<-k.done
