@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -99,15 +100,15 @@ func (s *Set) Store() core.Store {
 }
 
 // Run removes what killed hosts left behind and starts the plugins. It does not wait for them; see Settle. It may be called
-// once.
+// once. Without plugins it makes no directories.
 func (s *Set) Run(node *core.Node) error {
-	for _, dir := range []string{s.cfg.DataDir, s.cfg.RunDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("plugins: %w", err)
+	if len(s.all()) > 0 {
+		if err := s.makeDirs(); err != nil {
+			return err
 		}
 	}
 	swept, err := process.Sweep(s.cfg.RunDir, s.cfg.Log)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("plugins: run directory: %w", err)
 	}
 	if swept != (process.Swept{}) {
@@ -123,6 +124,15 @@ func (s *Set) Run(node *core.Node) error {
 	s.running = true
 	for _, k := range s.keepers {
 		s.launch(k)
+	}
+	return nil
+}
+
+func (s *Set) makeDirs() error {
+	for _, dir := range []string{s.cfg.DataDir, s.cfg.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("plugins: %w", err)
+		}
 	}
 	return nil
 }
@@ -307,6 +317,9 @@ func (s *Set) bringUpToDate(ctx context.Context, b Block) error {
 func (s *Set) add(b Block) error {
 	if b.Kind == Store {
 		return fmt.Errorf("%w: %s is new", ErrRestart, b.ID())
+	}
+	if err := s.makeDirs(); err != nil {
+		return err
 	}
 	k := newKeeper(s, b)
 	s.mu.Lock()

@@ -389,6 +389,33 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// A set without plugins leaves the disk alone, and takes plugins later.
+func TestRunWithoutPlugins(t *testing.T) {
+	n, dir := listen(t, nil), runDir(t)
+	cfg := Config{DataDir: dir + "/data", RunDir: dir + "/run"}
+	quick(&cfg)
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Run(n); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it has made %v, %v", left, err)
+	}
+	if err := s.Reload(t.Context(), []Block{block(t, "echo", "echo")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Status(); len(st) != 1 || st[0].State != Running {
+		t.Errorf("plugins %+v", st)
+	}
+}
+
 // Whatever the plugins do, the end takes no longer than it may.
 func TestCloseIsQuick(t *testing.T) {
 	blocks := []Block{block(t, "a", "ignore TERM"), block(t, "b", "hang in configure"), block(t, "c", "echo"), {Kind: Store, Name: "s", Source: self(t), Args: []string{"mode=store", ""}}}
