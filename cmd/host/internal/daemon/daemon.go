@@ -58,10 +58,8 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 	if err != nil {
 		return errors.Join(err, node.Close())
 	}
-	if len(loaded.Plugins) > 0 {
-		if err := set.Run(node); err != nil {
-			return errors.Join(err, stop(node, set, mapping, log))
-		}
+	if err := set.Run(node); err != nil {
+		return errors.Join(err, stop(node, set, mapping, log))
 	}
 	status := time.NewTimer(firstStatus)
 	defer status.Stop()
