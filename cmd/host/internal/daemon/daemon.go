@@ -69,7 +69,7 @@ func Run(ctx context.Context, loaded *config.Loaded, out io.Writer, log hclog.Lo
 			running = false
 		case e, open := <-events.C:
 			if !open {
-				return errors.New("the node stopped by itself")
+				return errors.Join(errors.New("the node stopped by itself"), stop(node, set, mapping, log))
 			}
 			life.event(e)
 		case <-status.C:
