@@ -69,12 +69,14 @@ func (c *Config) complete() (err error) {
 // timing is how long things may take.
 type timing struct {
 	start, configure, drain, grace time.Duration
+	claim                          time.Duration // at the first start, for the protocols of those before
 	health, healthTimeout, silence time.Duration
 }
 
 func (t *timing) setDefaults() {
 	orDefault(&t.start, 10*time.Second)
 	orDefault(&t.configure, 30*time.Second)
+	orDefault(&t.claim, 2*time.Second)
 	orDefault(&t.drain, 2*time.Second)
 	orDefault(&t.grace, 500*time.Millisecond)
 	orDefault(&t.health, 5*time.Second)
@@ -111,7 +113,7 @@ type Block struct {
 	Deadline time.Duration
 
 	// Of a talk plugin:
-	Protocols   []string // exact bytes; empty: those that it describes
+	Protocols   []string // exact bytes; empty: those that it describes. Of two plugins that want the same one the first of the configuration has it
 	MaxInFlight int      // requests without an answer; 1024, at most 4096
 	MaxPerPeer  int      // of them, those of one peer; 32
 	MaxQueue    int      // requests that wait; 4096, at most 16,384

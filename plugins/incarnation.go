@@ -105,7 +105,11 @@ func (k *keeper) prepare(ctx context.Context, b *Block, in *incarnation, dir str
 		if len(in.protocols) == 0 {
 			return refuse("neither it nor its block names a protocol")
 		}
-		if err := k.set.protocols.claim(k, in.protocols); err != nil {
+		k.giveWay(ctx)
+		err := k.set.protocols.claim(k, in.protocols)
+		k.claim()
+		k.earlier = nil
+		if err != nil {
 			return err
 		}
 		request.Talk = &pluginpb.TalkSettings{MaxInFlight: uint32(in.maxInFlight(b)), MaxResponse: codec.MaxTalkResponse}

@@ -32,6 +32,7 @@ type keeper struct {
 	done     chan struct{}      // closed when the goroutine has ended
 	retired  sync.WaitGroup     // incarnations that are drained behind another, and the question for the health
 	tried    chan struct{}      // closed when it was started once, or need not be
+	claimed  chan struct{}      // closed when it has claimed its protocols once, or was tried
 
 	// owned by the goroutine
 	block   Block
@@ -43,6 +44,8 @@ type keeper struct {
 	anew    bool        // the next incarnation may decide in another way than the last one
 	program os.FileInfo // of the last incarnation that served
 	first   sync.Once
+	claims  sync.Once
+	earlier []*keeper // talk plugins whose protocols go first, when it is started first
 
 	mu        sync.Mutex // a leaf; for Status, Filters and interrupt
 	now       snapshot
@@ -69,7 +72,7 @@ var errInterrupted = errors.New("plugins: a command came in between")
 func newKeeper(s *Set, b Block) *keeper {
 	k := &keeper{
 		set: s, id: b.ID(), kind: b.Kind, block: b,
-		anew: true, commands: make(chan command), health: make(chan healthAnswer, 1), done: make(chan struct{}), tried: make(chan struct{}),
+		anew: true, commands: make(chan command), health: make(chan healthAnswer, 1), done: make(chan struct{}), tried: make(chan struct{}), claimed: make(chan struct{}),
 		machine: supervise.New(time.Now(), s.cfg.policy, rand.Float64),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
@@ -128,10 +131,29 @@ func (k *keeper) run() {
 
 // settled is called when the plugin was started once, or need not be.
 func (k *keeper) settled() {
+	k.claim()
 	k.first.Do(func() {
 		k.join()
 		close(k.tried)
 	})
+}
+
+// claim is called when the plugin has claimed its protocols, or will not do so soon.
+func (k *keeper) claim() { k.claims.Do(func() { close(k.claimed) }) }
+
+// giveWay waits for those that stand before the plugin in the configuration, so that they have what they claim too.
+func (k *keeper) giveWay(ctx context.Context) {
+	timer := time.NewTimer(k.set.cfg.timing.claim)
+	defer timer.Stop()
+	for _, other := range k.earlier {
+		select {
+		case <-other.claimed:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // join hands a filter to core when it was started once: before, each node would wait for it in vain.

@@ -122,7 +122,12 @@ func (s *Set) Run(node *core.Node) error {
 	s.node, s.services = node, link.FromCore(node)
 	s.protocols = &protocols{node: node, served: make(map[string]*served)}
 	s.running = true
+	var earlier []*keeper
 	for _, k := range s.keepers {
+		if k.kind == Talk {
+			k.earlier = slices.Clone(earlier)
+			earlier = append(earlier, k)
+		}
 		s.launch(k)
 	}
 	return nil

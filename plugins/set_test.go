@@ -225,24 +225,41 @@ func TestConflicts(t *testing.T) {
 	if !errors.As(err, &conflict) || conflict.First != "talk.a" || conflict.Second != "talk.b" || conflict.Protocol != "same" {
 		t.Errorf("conflict in the configuration: %v", err)
 	}
-	a.Protocols, b.Protocols = nil, nil
-	b.Args[1] = "a" // described, not configured
-	r := newRig(t, nil, a, b)
-	refused := 0
-	for _, st := range r.set.Status() {
-		if st.State == Refused {
-			refused++
-			if !strings.Contains(st.Reason, "talk.a") || !strings.Contains(st.Reason, "talk.b") {
-				t.Errorf("reason %q", st.Reason)
-			}
-		}
+}
+
+// Of two plugins that describe the same protocol the first of the configuration serves it, however slow it is to start; but nobody
+// waits for long for one that hangs, and not at all for one that fails.
+func TestFirstChoiceOfProtocols(t *testing.T) {
+	slow := block(t, "a", "echo")
+	slow.Source, slow.Args = "/bin/sh", []string{"-c", `sleep 0.4; exec "$0" "$@"`, self(t), "mode=echo", "a"}
+	other := block(t, "b", "echo")
+	other.Args[1] = "a"
+	fails := block(t, "c", "crash at start")
+	r := newRig(t, nil, fails, slow, other)
+	if st := r.status("a"); st.State != Running {
+		t.Errorf("the first is %v: %s", st.State, st.Reason)
 	}
-	if refused != 1 {
-		t.Errorf("%d of two plugins with one protocol are refused", refused)
+	if st := r.status("b"); st.State != Refused || !strings.Contains(st.Reason, "talk.a") || !strings.Contains(st.Reason, "talk.b") {
+		t.Errorf("the second is %v: %s", st.State, st.Reason)
 	}
 	if answer, _ := r.talk("a", "hello"); answer != "hello" {
 		t.Errorf("answer %q", answer)
 	}
+	hangs := block(t, "h", "echo")
+	hangs.Source, hangs.Args = "/bin/sleep", []string{"60"}
+	start := time.Now()
+	r = newRig(t, func(c *Config) { c.timing.start, c.timing.claim = 3*time.Second, 200*time.Millisecond }, hangs, block(t, "d", "echo"))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		if e.ID == "talk.d" && e.To == Running {
+			if took := e.At.Sub(start); took > 2*time.Second {
+				t.Errorf("a plugin that hangs held up another one for %v", took)
+			}
+			return
+		}
+	}
+	t.Error("the plugin behind one that hangs does not run")
 }
 
 func TestReload(t *testing.T) {
