@@ -4,11 +4,13 @@
 // # Layout
 //
 //   - process.go: Start, Stop and the connection
+//   - connection.go, address.go: the bounds of the connection that go-plugin makes, and where it may lead
 //   - runner.go: the runner.Runner that go-plugin drives, and the end of a process
 //   - command_*.go: what differs between systems: process groups, death with the host, signals
 //   - image.go, image_*.go: which bytes are executed, and the check of a pinned SHA-256
+//   - flow.go: how fast what a plugin writes is read
 //   - journal.go, entry.go: what a plugin writes, as lines, in the host's log
-//   - rundir.go: the directory of each incarnation, and whose it is
+//   - rundir.go, remove.go: the directory of each incarnation, whose it is, and its end
 //   - sweep.go: what a host that was killed left behind
 //   - proc_*.go, usage.go: what a system tells about its processes
 //   - errors.go: why a plugin did not start
@@ -29,7 +31,8 @@
 //   - a plugin has 10 s to say where it listens, in a first line of at most 4 KiB
 //   - lines are cut at 64 KiB; 100 of them a second reach the log, with a burst of 1000; the rest is counted
 //   - the last 20 lines, at most 4 KiB of them, are kept
-//   - output beyond 4 MiB/s, with a burst of 16 MiB, makes the plugin wait
+//   - output beyond 4 MiB/s, with a burst of 16 MiB, makes the plugin wait; a line counts 512 bytes more
+//   - its directory is removed within 500 ms; what is left then is for Sweep, which takes 5 s at most
 //   - pipes that a descendant keeps open are closed 200 ms after the process has ended
 //   - gRPC messages have at most 4 MiB, their headers 64 KiB
 package process

@@ -2,7 +2,6 @@ package process
 
 import (
 	"bytes"
-	"math"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +19,8 @@ const (
 	linesBurst  = 1000
 	outputRate  = 4 << 20 // bytes a second
 	outputBurst = 16 << 20
-	lineCost    = 512 // a line counts as so many bytes more: short ones are work too
+	maxPart     = 32 << 10 // bytes that are taken at a time
+	lineCost    = 512      // a line counts as so many bytes more: short ones are work too
 )
 
 // OutputStats counts what a plugin has written, since it was started.
@@ -182,37 +182,4 @@ func (s *splitter) end() {
 	if len(s.line) > 0 {
 		s.flush()
 	}
-}
-
-// bucket is a token bucket.
-type bucket struct {
-	rate, burst, tokens float64
-	at                  time.Time
-}
-
-func newBucket(rate, burst float64) bucket { return bucket{rate: rate, burst: burst, tokens: burst} }
-
-func (b *bucket) refill(now time.Time) {
-	if !b.at.IsZero() {
-		b.tokens = math.Min(b.burst, b.tokens+b.rate*now.Sub(b.at).Seconds())
-	}
-	b.at = now
-}
-
-// admit takes one token if there is one.
-func (b *bucket) admit(now time.Time) bool {
-	if b.refill(now); b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
-// take takes n tokens and says how long to wait for those that were missing.
-func (b *bucket) take(now time.Time, n float64) time.Duration {
-	b.refill(now)
-	if b.tokens -= n; b.tokens >= 0 {
-		return 0
-	}
-	return time.Duration(-b.tokens / b.rate * float64(time.Second))
 }

@@ -5,6 +5,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -110,6 +111,57 @@ func behave(mode string) {
 			panic(err)
 		}
 		serve(1)
+	case "held socket", "held socket, it stays":
+		l, err := net.Listen("unix", os.Getenv(socketDirVar)+"/s")
+		if err != nil {
+			panic(err)
+		}
+		held, _ := l.(*net.UnixListener).File()
+		child := exec.Command("/bin/sleep", "60")
+		child.ExtraFiles = []*os.File{held}
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(os.Stderr, child.Process.Pid)
+		fmt.Println("1|1|unix|" + os.Getenv(socketDirVar) + "/s|grpc|")
+		if mode == "held socket, it stays" {
+			select {}
+		}
+		time.Sleep(100 * time.Millisecond)
+	case "child fills the directory":
+		child := exec.Command("/proc/self/exe", "mode=fills the directory")
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		child.Stderr = os.Stderr
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		serve(1)
+	case "fills the directory":
+		fmt.Fprintln(os.Stderr, os.Getpid())
+		for i := 0; ; i++ {
+			if os.WriteFile(fmt.Sprintf("%s/%d", os.Getenv(socketDirVar), i), nil, 0o600) != nil {
+				return
+			}
+		}
+	case "prints all the time":
+		go func() {
+			time.Sleep(50 * time.Millisecond) // Serve has to put its pipe into the place of the output
+			text := strings.Repeat("x\n", 512)
+			for {
+				os.Stdout.WriteString(text)
+			}
+		}()
+		serve(1)
+	case "link elsewhere", "file":
+		path := os.Getenv(socketDirVar) + "/s"
+		if mode == "file" {
+			os.WriteFile(path, nil, 0o600)
+		} else if err := os.Symlink(os.Args[2], path); err != nil {
+			panic(err)
+		}
+		fmt.Println("1|1|unix|" + path + "|grpc|")
+		select {}
 	case "floods":
 		out, errs := os.NewFile(1, ""), os.NewFile(2, "")
 		errs.WriteString(strings.Repeat("y", 10<<20))

@@ -5,9 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +70,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	}
 	p, err := start(ctx, spec, pin, dir)
 	if err != nil {
-		_ = os.RemoveAll(dir)
+		discard(spec, dir)
 		return nil, err
 	}
 	return p, nil
@@ -92,7 +89,7 @@ func start(ctx context.Context, spec Spec, pin []byte, dir string) (*Process, er
 	defer cancel()
 
 	r := newRun(spec, img, dir)
-	var conn connCatcher
+	conn := &catcher{starting: ctx, run: r}
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: pluginpb.ProtocolVersion, MagicCookieKey: pluginpb.MagicCookieKey, MagicCookieValue: pluginpb.MagicCookieValue,
@@ -104,12 +101,13 @@ func start(ctx context.Context, spec Spec, pin []byte, dir string) (*Process, er
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: dir},
 		StartTimeout:     2 * spec.StartTimeout, // ours ends first
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       &splitter{emit: r.journal.stdout},
-		SyncStderr:       &splitter{emit: r.journal.stderr},
+		SyncStdout:       flowWriter{r.printed, &splitter{emit: r.journal.stdout}},
+		SyncStderr:       flowWriter{r.printed, &splitter{emit: r.journal.stderr}},
 		GRPCDialOptions: append([]grpc.DialOption{
 			grpc.WithIdleTimeout(0),
 			grpc.WithMaxHeaderListSize(maxHeaderList),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(pluginpb.MaxMessage), grpc.MaxCallSendMsgSize(pluginpb.MaxMessage)),
+			grpc.WithContextDialer(r.dial),
 			grpc.WithChainStreamInterceptor(conn.intercept),
 		}, spec.Dial...),
 	})
@@ -128,7 +126,8 @@ func start(ctx context.Context, spec Spec, pin []byte, dir string) (*Process, er
 	}
 	r.kill(0)
 	failure := r.explain(ctx, err)
-	conn.close() // go-plugin may wait for it,
+	killMarked(map[string]bool{dir: true}) // nobody holds the connection then
+	conn.close()                           // go-plugin may wait for it,
 	client.Kill()
 	conn.close() // and may have made another one
 	return nil, failure
@@ -141,36 +140,6 @@ func (nothing) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
 
 func (nothing) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
 	return nil, nil
-}
-
-// connCatcher sees the streams that are opened. go-plugin loses the connection when it cannot open the stream of the standard
-// outputs, so it is noted for closing. The broker's stream is not opened at all: nobody uses it here, and a plugin could make the
-// host's memory grow through it.
-type connCatcher struct {
-	mu    sync.Mutex
-	conns []*grpc.ClientConn // at most two
-}
-
-var errNoBroker = errors.New("process: the broker is not used")
-
-func (c *connCatcher) intercept(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	if strings.HasPrefix(method, "/plugin.GRPCBroker/") {
-		return nil, errNoBroker
-	}
-	c.mu.Lock()
-	if !slices.Contains(c.conns, cc) {
-		c.conns = append(c.conns, cc)
-	}
-	c.mu.Unlock()
-	return open(ctx, desc, cc, method, opts...)
-}
-
-func (c *connCatcher) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, cc := range c.conns {
-		_ = cc.Close()
-	}
 }
 
 // Conn returns the connection to the plugin's services. It is closed by Stop.
@@ -204,23 +173,32 @@ func (p *Process) Output() OutputStats { return p.run.journal.counts() }
 // Usage returns the CPU time and memory that the process has taken. It is false where the system does not tell, and when the process has ended.
 func (p *Process) Usage() (Usage, bool) {
 	select {
-	case <-p.run.reaped:
+	case <-p.run.life.Done():
 		return Usage{}, false
 	default:
 		return usage(p.run.pid)
 	}
 }
 
-// Stop ends the process and its descendants: SIGTERM to their group, and SIGKILL when it still runs after grace. It closes the
-// connection, removes the plugin's directory, and returns when nothing is left. It must be called for a process that ended by itself
-// too. A second call waits for the first; a shorter grace counts.
+// Stop ends the process and its descendants: SIGTERM to their group, and SIGKILL when it still runs after grace. On Linux
+// descendants that have left the group are killed then. It closes the connection, removes the plugin's directory, and returns when
+// nothing is left; of a directory that takes more than 500 ms, Sweep removes the rest. It must be called for a process that ended by
+// itself too. A second call waits for the first; a shorter grace counts.
 func (p *Process) Stop(grace time.Duration) {
 	p.run.kill(grace)
 	p.stop.Do(func() {
 		<-p.run.exited
+		killMarked(map[string]bool{p.dir: true}) // so that nobody holds the connection, or writes into the directory
 		p.client.Kill()
-		_ = os.RemoveAll(p.dir)
+		discard(p.run.spec, p.dir)
 		close(p.gone)
 	})
 	<-p.gone
+}
+
+// discard removes the directory of a plugin that has ended, with all who could write there.
+func discard(spec Spec, dir string) {
+	if err := remove(dir, time.Now().Add(removeTime)); err != nil {
+		spec.Log.Warn("directory of a plugin is left for the next start of the host", "plugin", spec.Name, "dir", dir, "err", clean([]byte(err.Error()), maxValue))
+	}
 }

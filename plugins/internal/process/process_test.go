@@ -5,6 +5,7 @@ package process
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,6 +184,12 @@ func TestFailedStarts(t *testing.T) {
 	}
 	elf := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xff\xff" + strings.Repeat("\x00", 64)
 	wrongSum := strings.Repeat("00", 32)
+	listening := filepath.Join(runDir(t), "s")
+	l, err := net.Listen("unix", listening)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	tests := []struct {
 		name    string
 		change  func(*Spec)
@@ -197,6 +205,9 @@ func TestFailedStarts(t *testing.T) {
 		{"endless line", nil, ErrNotPlugin, true, "xxx"},
 		{"elsewhere", nil, ErrNotPlugin, true, "/run/docker.sock"},
 		{"tcp", nil, ErrNotPlugin, true, "127.0.0.1:22"},
+		{"link elsewhere", func(s *Spec) { s.Args = append(s.Args, listening) }, ErrNotPlugin, true, "outside of its directory"},
+		{"deaf", nil, ErrConnect, false, "no socket"},
+		{"file", nil, ErrConnect, false, "no socket"},
 		{"netrpc", nil, ErrNotPlugin, true, "does not speak gRPC"},
 		{"other core", nil, ErrNotPlugin, true, "2|1|unix"},
 		{"another version", nil, ErrVersion, true, `it speaks "7", this host 1`},
@@ -245,19 +256,75 @@ func TestFailedStarts(t *testing.T) {
 	}
 }
 
-// A plugin that says where it listens and does not listen there is noticed at the first call.
-func TestDeaf(t *testing.T) {
-	p, err := Start(t.Context(), specFor(t, "deaf"))
+// A socket that somebody holds without a word bounds nothing: neither the start nor its end waits for it.
+func TestHeldSocket(t *testing.T) {
+	tests := []struct {
+		mode string
+		stop time.Duration // the start is cancelled; 0: it is not
+		kind error
+	}{
+		{"held socket", 0, ErrEnded},
+		{"held socket, it stays", 0, ErrConnect},
+		{"held socket, it stays", 200 * time.Millisecond, context.Canceled},
+	}
+	for _, test := range tests {
+		t.Run(test.mode, func(t *testing.T) {
+			spec := specFor(t, test.mode)
+			spec.StartTimeout = 2500 * time.Millisecond // with the race detector it takes a second to exit
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.stop > 0 {
+				time.AfterFunc(test.stop, cancel)
+			}
+			ended := make(chan error, 1)
+			go func() {
+				p, err := Start(ctx, spec)
+				if err == nil {
+					p.Stop(0)
+				}
+				ended <- err
+			}()
+			select {
+			case err := <-ended:
+				var e *StartError
+				if !errors.As(err, &e) || !errors.Is(err, test.kind) {
+					t.Fatalf("start: %v, want %v", err, test.kind)
+				}
+				child, err := strconv.Atoi(e.Last[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "the child is gone", func() bool { _, there := identify(child); return !there })
+			case <-time.After(5 * time.Second):
+				t.Fatal("the start does not end")
+			}
+			wantEmpty(t, spec.RunDir)
+		})
+	}
+}
+
+// A descendant that writes into the directory all the time does not keep it from being removed.
+func TestDirectoryIsFilled(t *testing.T) {
+	spec := specFor(t, "child fills the directory")
+	p := mustStart(t, spec)
+	eventually(t, "the child tells its number", func() bool { return len(p.LastLines()) > 0 })
+	child, err := strconv.Atoi(p.LastLines()[0])
 	if err != nil {
-		if !errors.Is(err, ErrConnect) {
-			t.Fatal(err)
-		}
-		return
+		t.Fatal(err)
 	}
-	defer p.Stop(0)
-	if _, err := pluginpb.NewPluginClient(p.Conn()).Describe(t.Context(), &pluginpb.DescribeRequest{}); err == nil {
-		t.Error("described by nobody")
+	stopped := make(chan struct{})
+	go func() { p.Stop(100 * time.Millisecond); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(2 * time.Second):
+		t.Error("stop does not end")
+		_ = syscall.Kill(child, syscall.SIGKILL)
+		<-stopped
 	}
+	if _, there := identify(child); there {
+		t.Error("the child is still there")
+	}
+	wantEmpty(t, spec.RunDir)
 }
 
 func TestStartIsCancelled(t *testing.T) {
@@ -341,9 +408,7 @@ func TestGrandchildren(t *testing.T) {
 				if took := time.Since(start); took > 600*time.Millisecond {
 					t.Errorf("it took %v", took)
 				}
-				if mode == "child in the group" {
-					eventually(t, "the child is gone", func() bool { _, there := identify(child); return !there })
-				}
+				eventually(t, "the child is gone", func() bool { _, there := identify(child); return !there })
 			})
 		}
 	}
@@ -387,6 +452,21 @@ func TestPrints(t *testing.T) {
 	if len(p.LastLines()) != 2 {
 		t.Errorf("kept %q", p.LastLines())
 	}
+}
+
+// A plugin that prints all the time is read at the rate of one that writes to its pipe.
+func TestPrintsAllTheTime(t *testing.T) {
+	p := mustStart(t, specFor(t, "prints all the time"))
+	describe(t, p)
+	start := time.Now()
+	<-time.After(2 * time.Second)
+	got, took := p.Output().Lines, time.Since(start).Seconds()
+	most := (outputBurst + outputRate*(took+1)) / lineCost
+	t.Logf("%d lines in %.1f s", got, took)
+	if got < linesBurst || float64(got) > most {
+		t.Errorf("%d lines were read in %.1f s, want at most %.0f", got, took, most)
+	}
+	p.Stop(0)
 }
 
 // Many starts and stops of all kinds leave nothing behind.

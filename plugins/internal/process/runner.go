@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -39,7 +37,9 @@ type run struct {
 	pid        int
 	started    time.Time
 	outR, errR *os.File
-	reaped     chan struct{} // closed when the process has ended
+	life       context.Context // ends when the process has
+	reap       context.CancelFunc
+	printed    *flow         // what comes over gRPC
 	exited     chan struct{} // and when its output has been read
 	handshake  chan []byte   // its first line, once
 
@@ -51,15 +51,18 @@ type run struct {
 	killed  bool
 	killAt  *time.Timer
 	first   []byte // the line that went to handshake
+	network string // where it listens
+	address string
 	state   *os.ProcessState
 }
 
 var _ runner.Runner = (*run)(nil)
 
 func newRun(spec Spec, img *image, dir string) *run {
+	life, reap := context.WithCancel(context.Background())
 	return &run{
 		spec: spec, img: img, dir: dir, journal: newJournal(spec.Name, spec.Log),
-		reaped: make(chan struct{}), exited: make(chan struct{}), handshake: make(chan []byte, 1),
+		life: life, reap: reap, printed: newFlow(life), exited: make(chan struct{}), handshake: make(chan []byte, 1),
 	}
 }
 
@@ -145,7 +148,7 @@ func (r *run) watch(result chan<- error) {
 	r.mu.Lock()
 	r.state = r.cmd.ProcessState
 	r.mu.Unlock()
-	close(r.reaped)
+	r.reap()
 
 	late := time.AfterFunc(pipeGrace, func() { r.outR.Close(); r.errR.Close() })
 	readers.Wait()
@@ -209,20 +212,13 @@ func (r *run) readStdout() {
 // drain reads a pipe until its end. A plugin that writes faster than anybody could read waits.
 func (r *run) drain(f *os.File, out *splitter) {
 	defer out.end()
-	buf := make([]byte, 32<<10)
-	allowed := newBucket(outputRate, outputBurst)
+	buf := make([]byte, maxPart)
+	allowed := newFlow(r.life)
 	for {
 		n, err := f.Read(buf)
-		_, _ = out.Write(buf[:n])
+		allowed.into(out, buf[:n])
 		if err != nil {
 			return
-		}
-		cost := n + lineCost*bytes.Count(buf[:n], []byte{'\n'})
-		if wait := allowed.take(time.Now(), float64(cost)); wait > 0 {
-			select {
-			case <-time.After(wait):
-			case <-r.reaped:
-			}
 		}
 	}
 }
@@ -275,26 +271,6 @@ func (r *run) settle() {
 	}
 }
 
-// HostToPlugin is for brokers in other namespaces.
-func (r *run) HostToPlugin(network, address string) (string, string, error) {
-	return network, address, nil
-}
-
-var errElsewhere = errors.New("it listens outside of its directory")
-
-// PluginToHost checks the address that a plugin tells: it could name anybody's.
-func (r *run) PluginToHost(network, address string) (string, string, error) {
-	switch {
-	case network == "unix" && strings.HasPrefix(filepath.Clean(address), r.dir+string(filepath.Separator)):
-		return network, address, nil
-	case network == "tcp" && runtime.GOOS == "windows":
-		if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().IsLoopback() {
-			return network, address, nil
-		}
-	}
-	return "", "", errElsewhere
-}
-
 // explain turns what happened at the start into an error for an operator. The process has been killed.
 func (r *run) explain(ctx context.Context, err error) error {
 	var known *StartError
@@ -328,6 +304,9 @@ func (r *run) explain(ctx context.Context, err error) error {
 	case errors.Is(err, errElsewhere):
 		e.Kind, e.Detail = ErrNotPlugin, fmt.Sprintf("%v: %q", errElsewhere, line)
 		e.Hint = "a plugin listens on a unix socket in the directory " + socketDirVar
+	case errors.Is(err, errNoSocket):
+		e.Kind, e.Detail = ErrConnect, fmt.Sprintf("%v: %q", errNoSocket, line)
+		e.Hint = "a plugin listens before it says where"
 	case !killed:
 		e.Kind, e.Detail = ErrEnded, exit
 	default:

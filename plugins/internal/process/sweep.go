@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -15,7 +16,7 @@ type Swept struct {
 }
 
 // Sweep removes what hosts that were killed have left in a run directory: the descendants of their plugins, and the
-// directories. What belongs to a host that runs, this one included, stays, and so does everything that was not made by Start.
+// directories. It works on them for at most 5 s. What belongs to a host that runs, this one included, stays, and so does everything that was not made by Start.
 //
 // A process is known by its number together with the time of its start, or by its environment, which names the directory. On systems
 // other than Linux only directories are swept: plugins notice by themselves there that their host is gone.
@@ -54,9 +55,10 @@ func Sweep(runDir string, log hclog.Logger) (Swept, error) {
 	if len(dirs) > 0 {
 		swept.Processes += killMarked(dirs)
 	}
+	end := time.Now().Add(sweepTime)
 	for dir := range dirs {
-		if err := os.RemoveAll(dir); err != nil {
-			log.Warn("directory of a plugin cannot be removed", "err", err)
+		if err := remove(dir, end); err != nil {
+			log.Warn("directory of a plugin cannot be removed", "dir", dir, "err", clean([]byte(err.Error()), maxValue))
 			continue
 		}
 		swept.Dirs++
