@@ -125,7 +125,7 @@ func (k *keeper) prepare(ctx context.Context, b *Block, in *incarnation, dir str
 	if err := k.configure(ctx, b, in, request); err != nil {
 		return err
 	}
-	return k.open(b, in)
+	return k.open(ctx, b, in)
 }
 
 // maxInFlight is how many requests a talk plugin may owe: no more than it wants.
@@ -147,7 +147,7 @@ func (k *keeper) configure(ctx context.Context, b *Block, in *incarnation, reque
 	if link.Serves(in.about, pluginpb.HostService) {
 		space, err := k.set.node.Space(spaceName(b.ID()))
 		if err == nil {
-			in.host, err = link.OpenHost(context.Background(), in.proc.Conn(), link.HostConfig{
+			in.host, err = link.OpenHost(ctx, in.proc.Conn(), link.HostConfig{
 				Name: b.ID(), Grants: b.Grants, Services: k.set.services, Space: space, MaxCalls: maxHostCalls, Logger: k.set.cfg.Log,
 			})
 		}
@@ -166,13 +166,13 @@ func (k *keeper) configure(ctx context.Context, b *Block, in *incarnation, reque
 }
 
 // open opens what the plugin serves.
-func (k *keeper) open(b *Block, in *incarnation) (err error) {
+func (k *keeper) open(ctx context.Context, b *Block, in *incarnation) (err error) {
 	conn := in.proc.Conn()
 	switch b.Kind {
 	case Talk:
-		in.talk, err = link.OpenTalk(context.Background(), conn, k.talkConfig(b, in))
+		in.talk, err = link.OpenTalk(ctx, conn, k.talkConfig(b, in))
 	case Filter:
-		if in.stream, err = link.OpenFilter(context.Background(), conn); err == nil {
+		if in.stream, err = link.OpenFilter(ctx, conn); err == nil {
 			in.filter = &holder[core.Filter]{value: in.stream}
 		}
 	case Store:

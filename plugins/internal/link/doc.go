@@ -12,7 +12,7 @@
 //   - host.go: the calls of a plugin to its host; host_calls.go: kinds, grants, costs, errors; host_network.go, host_local.go:
 //     what each does; host_watch.go: events; host_out.go: replies; host_stats.go: counters; services.go: what all that needs of core
 //   - wire.go, records.go, text.go: encodings, records and text that plugins tell
-//   - dial.go: how to connect
+//   - dial.go, open.go: how to connect, and how streams are opened
 //
 // # Goroutines and ownership
 //
@@ -32,7 +32,7 @@
 //
 // # Limits
 //
-// Talk: MaxInFlight credits (at most 4096), MaxPerPeer, MaxQueue, 4096 peers with a number, 1000 responses in a row to nothing. A
+// A stream is opened within 5 s. Talk: MaxInFlight credits (at most 4096), MaxPerPeer, MaxQueue, 4096 peers with a number, 1000 responses in a row to nothing. A
 // breaker opens when no credit is left and nothing was heard for three deadlines; after a second one request tries. Filter: one
 // batch under way, answers taken up to 5 s late. Store: 1024 entries and 1 MiB a call, 5 s. Host: MaxCalls open calls, Rate units of work a second, 1 MiB of
 // replies and 512 events that the plugin has not taken, 1024 events in core, 1024 records remembered as verified. Descriptions: see describe.go; metrics: 64 with

@@ -49,14 +49,12 @@ type FilterStats struct {
 	Failures uint64 // batches that the plugin could not decide about, or answered wrongly
 }
 
-// OpenFilter opens Filter.Decide on a connection to a configured plugin. The stream ends with Close, with ctx, or when the
-// plugin or the connection fails.
+// OpenFilter opens Filter.Decide on a connection to a configured plugin, until ctx ends and for 5 s at most. The stream ends
+// with Close, or when the plugin or the connection fails.
 func OpenFilter(ctx context.Context, conn grpc.ClientConnInterface) (*Filter, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	stream, err := conn.NewStream(ctx, &pluginpb.Filter_ServiceDesc.Streams[0], pluginpb.Filter_Decide_FullMethodName, grpc.StaticMethod(), forceRaw)
+	stream, ctx, cancel, err := openStream(ctx, conn, "open the filter stream", &pluginpb.Filter_ServiceDesc, pluginpb.Filter_Decide_FullMethodName)
 	if err != nil {
-		cancel()
-		return nil, controlError("open the filter stream", err)
+		return nil, err
 	}
 	f := &Filter{
 		stream: stream, ctx: ctx, cancel: cancel,

@@ -72,19 +72,17 @@ type call struct {
 	cancelled bool
 }
 
-// OpenHost opens Host.Link on a connection to a configured plugin. The stream ends with Close, with ctx, or when the plugin or
-// the connection fails; its end tells the plugin that the host is gone.
+// OpenHost opens Host.Link on a connection to a configured plugin, until ctx ends and for 5 s at most. The stream ends with
+// Close, or when the plugin or the connection fails; its end tells the plugin that the host is gone.
 func OpenHost(ctx context.Context, conn grpc.ClientConnInterface, cfg HostConfig) (*Host, error) {
 	orDefault(&cfg.MaxCalls, 256)
 	orDefault(&cfg.Rate, 10_000)
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	stream, err := conn.NewStream(ctx, &pluginpb.Host_ServiceDesc.Streams[0], pluginpb.Host_Link_FullMethodName, grpc.StaticMethod(), forceRaw)
+	stream, ctx, cancel, err := openStream(ctx, conn, "open the host stream", &pluginpb.Host_ServiceDesc, pluginpb.Host_Link_FullMethodName)
 	if err != nil {
-		cancel()
-		return nil, controlError("open the host stream", err)
+		return nil, err
 	}
 	h := &Host{
 		cfg: cfg, grants: make(map[string]bool), stream: stream, ctx: ctx, cancel: cancel, begun: time.Now(),

@@ -93,15 +93,13 @@ const (
 	talkClosed
 )
 
-// OpenTalk opens Talk.Serve on a connection to a configured plugin. The stream ends with Close, with ctx, or when the plugin
-// or the connection fails; Done and Err tell.
+// OpenTalk opens Talk.Serve on a connection to a configured plugin, until ctx ends and for 5 s at most. The stream ends with
+// Close, or when the plugin or the connection fails; Done and Err tell.
 func OpenTalk(ctx context.Context, conn grpc.ClientConnInterface, cfg TalkConfig) (*Talk, error) {
 	cfg.setDefaults()
-	ctx, cancel := context.WithCancel(ctx)
-	stream, err := conn.NewStream(ctx, &pluginpb.Talk_ServiceDesc.Streams[0], pluginpb.Talk_Serve_FullMethodName, grpc.StaticMethod(), forceRaw)
+	stream, ctx, cancel, err := openStream(ctx, conn, "open the talk stream", &pluginpb.Talk_ServiceDesc, pluginpb.Talk_Serve_FullMethodName)
 	if err != nil {
-		cancel()
-		return nil, controlError("open the talk stream", err)
+		return nil, err
 	}
 	t := &Talk{
 		cfg: cfg, protocols: make(map[string]uint32), stream: stream, ctx: ctx, cancel: cancel, begun: time.Now(),
