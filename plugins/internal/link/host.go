@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -123,8 +122,9 @@ func (h *Host) read() {
 // message handles a HostCalls message, one call after the other: it is decoded piece by piece, so that a large one costs no more than
 // its calls do.
 func (h *Host) message(b []byte) error {
-	var batch, count int
+	var batch, count, cancels int
 	var failed error
+	h.pace.spend(len(b) / bytesPerUnit)
 	ok := fields(b, func(number protowire.Number, _ uint64, data []byte) bool {
 		if number != 1 || data == nil {
 			return true
@@ -155,8 +155,8 @@ func (h *Host) message(b []byte) error {
 			if number != 2 {
 				return true
 			}
-			count++
 			if data == nil {
+				cancels++
 				h.cancelCall(v)
 				return true
 			}
@@ -165,6 +165,7 @@ func (h *Host) message(b []byte) error {
 				if n < 0 {
 					return false
 				}
+				cancels++
 				h.cancelCall(id)
 				data = data[n:]
 			}
@@ -173,7 +174,10 @@ func (h *Host) message(b []byte) error {
 	}
 	if count == 0 {
 		h.pace.spend(1) // an empty message is no gift either
-		failed = errors.Join(failed, h.paced())
+	}
+	h.pace.spend((cancels + cancelsPerUnit - 1) / cancelsPerUnit)
+	if failed == nil {
+		failed = h.paced()
 	}
 	if failed == nil && !ok {
 		failed = &LinkError{Op: "host stream", Err: errGarbage}
@@ -217,6 +221,9 @@ const (
 	burst = 500 * time.Millisecond
 	// minWait is how long is worth a wait.
 	minWait = 2 * time.Millisecond
+	// bytesPerUnit and cancelsPerUnit are what a message costs besides its calls.
+	bytesPerUnit   = 4 << 10
+	cancelsPerUnit = 16
 )
 
 func (p *pace) spend(units int) { p.debt += time.Duration(units) * time.Second / time.Duration(p.rate) }
@@ -250,11 +257,6 @@ func (h *Host) Close() {
 	h.fail(ErrClosed)
 	h.ended.Wait()
 	h.calls.Wait()
-}
-
-// Release takes the plugin's fields out of the record. It is for a plugin that is gone, not for one that is replaced.
-func (h *Host) Release(ctx context.Context) error {
-	return h.cfg.Services.RemoveFields(ctx, h.owner())
 }
 
 // Done is closed when the stream is over, whatever ended it.

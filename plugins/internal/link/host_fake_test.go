@@ -133,13 +133,6 @@ func (f *fakeNode) SetFields(ctx context.Context, owner string, set map[string]a
 	return f.err
 }
 
-func (f *fakeNode) RemoveFields(_ context.Context, owner string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.owner, f.fields = owner, nil
-	return f.err
-}
-
 func (f *fakeNode) RecordUsage() core.RecordUsage { return core.RecordUsage{Size: 170, Max: 300} }
 
 func (f *fakeNode) Ban(b core.Ban) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/sdk/pluginpb"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 func TestHostKeepsCallsWithinTheirLimits(t *testing.T) {
@@ -133,10 +134,36 @@ func TestHostSlowsDownAPluginThatFloods(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if n := len(th.node.talks); n < 2500 || n > 2700 {
+		if n := len(th.node.talks); n < 2450 || n > 2700 {
 			t.Errorf("%d calls in two seconds, a thousand a second are allowed, and half as many more at first", n)
 		}
 	})
+}
+
+// What is in a message beside calls costs something too.
+func TestHostSlowsDownAPluginThatFloodsWithoutCalls(t *testing.T) {
+	unknown := protowire.AppendBytes(protowire.AppendTag(nil, 15, protowire.BytesType), make([]byte, 100*bytesPerUnit))
+	for name, fill := range map[string]func(*pluginpb.HostCalls){
+		"cancels": func(m *pluginpb.HostCalls) { m.Cancelled = make([]uint64, 100*cancelsPerUnit) },
+		"bytes":   func(m *pluginpb.HostCalls) { m.ProtoReflect().SetUnknown(unknown) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				th := openHost(t, HostConfig{Rate: 1000})
+				to := &pluginpb.Target{NodeId: make([]byte, 32), Ip: []byte{127, 0, 0, 1}, Port: 9}
+				m := &pluginpb.HostCalls{Calls: []*pluginpb.HostCall{sendCall(to, "x")}}
+				fill(m)
+				for range 200 {
+					th.calls <- m
+				}
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if n := len(th.node.talks); n < 20 || n > 27 {
+					t.Errorf("%d messages of 100 units in two seconds, a thousand a second are allowed, and half as many more at first", n)
+				}
+			})
+		})
+	}
 }
 
 func TestHostEnds(t *testing.T) {

@@ -23,7 +23,6 @@ type Services interface {
 	Closest(id enode.ID, k int, verifiedOnly bool) []*enode.Node
 	Random(count int, match func(*enode.Node) bool) []*enode.Node
 	SetFields(ctx context.Context, owner string, set map[string]any, remove ...string) error
-	RemoveFields(ctx context.Context, owner string) error
 	RecordUsage() core.RecordUsage
 	Ban(core.Ban) error
 	Unban(core.Ban) bool
