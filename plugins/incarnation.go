@@ -211,6 +211,19 @@ func (in *incarnation) broken() (exited, talk, filter, host <-chan struct{}) {
 	return exited, talk, filter, host
 }
 
+// starved is why the plugin cannot be used although nothing is broken: it owes every response that it may owe and says nothing,
+// so that it gets no further request. Empty: it can.
+func (in *incarnation) starved() (reason string) {
+	if in == nil || in.talk == nil {
+		return ""
+	}
+	silent, starved := in.talk.Starved()
+	if !starved {
+		return ""
+	}
+	return fmt.Sprintf("it owes all %d responses that it may owe, and has said nothing for %v", in.talk.Stats().InFlight, silent.Round(time.Second))
+}
+
 // failure is why the plugin cannot go on.
 func (in *incarnation) failure() error {
 	var err error

@@ -33,7 +33,8 @@
 // # Limits
 //
 // A stream is opened within 5 s. Talk: MaxInFlight credits (at most 4096), MaxPerPeer, MaxQueue, 4096 peers with a number, 1000 responses in a row to nothing. A
-// breaker opens when no credit is left and nothing was heard for three deadlines; after a second one request tries. Filter: one
+// breaker opens when no credit is left and nothing was heard for three deadlines; after a second one request tries, if there is a credit; without one the plugin
+// counts as starved after 15 s. Filter: one
 // batch under way, answers taken up to 5 s late. Store: 1024 entries and 1 MiB a call, 5 s. Host: MaxCalls open calls, Rate units of work a second (16 cancels or 4 KiB are one), 1 MiB of
 // replies and 512 events that the plugin has not taken, 1024 events in core, 1024 records remembered as verified. Descriptions: see describe.go; metrics: 64 with
 // 1024 samples. gRPC messages: 4 MiB.

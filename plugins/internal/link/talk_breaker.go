@@ -2,8 +2,13 @@ package link
 
 import "time"
 
-// breakerPause is how long an open breaker waits before it lets a request try.
-const breakerPause = time.Second
+const (
+	// breakerPause is how long an open breaker waits before it lets a request try.
+	breakerPause = time.Second
+	// starvation is how long a plugin that owes all its responses may say nothing before it counts as stuck: no request can find
+	// out any more whether it answers again.
+	starvation = 15 * time.Second
+)
 
 // BreakerState is whether a talk plugin is asked at all.
 type BreakerState uint8
@@ -74,4 +79,17 @@ func (b *breaker) stuck(now time.Duration, exhausted bool, patience time.Duratio
 	}
 	b.state, b.opened = BreakerOpen, now
 	return true
+}
+
+// Starved tells for how long a plugin that owes all the responses that it may owe has said nothing, once that is 15 s or more: it
+// gets no further request then, not even one that tries.
+func (t *Talk) Starved() (silent time.Duration, starved bool) {
+	now := t.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != talkServing || t.slots.sent < t.cfg.MaxInFlight {
+		return 0, false
+	}
+	silent = now - t.breaker.last
+	return silent, silent >= starvation
 }

@@ -242,6 +242,38 @@ func TestTalkStopsAskingAPluginThatAnswersNothing(t *testing.T) {
 	})
 }
 
+// No request can find out whether a plugin that owes all its responses answers again.
+func TestTalkIsStarved(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		tt := openTalk(t, TalkConfig{MaxInFlight: 2, Deadline: 100 * time.Millisecond})
+		want := func(want bool) {
+			t.Helper()
+			synctest.Wait()
+			if silent, starved := tt.Starved(); starved != want || starved && silent < starvation {
+				t.Errorf("starved: %v, after %v", starved, silent)
+			}
+		}
+		time.Sleep(time.Minute)
+		want(false) // it owes nothing
+		tt.ask(request(1, ""))
+		time.Sleep(time.Minute)
+		want(false) // a credit is left
+		tt.ask(request(1, ""))
+		tt.respond("unknown", 1<<40)
+		time.Sleep(starvation - time.Millisecond)
+		want(false)
+		time.Sleep(2 * time.Millisecond)
+		want(true)
+		tt.respond("", tt.received().Requests[0].Id)
+		want(false)
+		tt.ask(request(1, ""))
+		time.Sleep(starvation + time.Second)
+		want(true)
+		tt.Close()
+		want(false)
+	})
+}
+
 func TestTalkDoesNotTripWhileAnythingIsAnswered(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		tt := openTalk(t, TalkConfig{MaxInFlight: 2, MaxPerPeer: 100, Deadline: 100 * time.Millisecond})
