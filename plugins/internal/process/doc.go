@@ -29,7 +29,8 @@
 // # Limits
 //
 //   - a plugin has 10 s to say where it listens, in a first line of at most 4 KiB
-//   - lines are cut at 64 KiB; 100 of them a second reach the log, with a burst of 1000; the rest is counted
+//   - lines are cut at 64 KiB; 100 of them a second reach the log, with a burst of 1000, and 64 KiB a second, with a burst of
+//     1 MiB, at most 4 KiB of one; the rest is counted, and told every 10 s
 //   - the last 20 lines, at most 4 KiB of them, are kept
 //   - output beyond 4 MiB/s, with a burst of 16 MiB, makes the plugin wait; a line counts 512 bytes more
 //   - its directory is removed within 500 ms; what is left then is for Sweep, which takes 5 s at most

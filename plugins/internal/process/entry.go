@@ -89,12 +89,14 @@ func parseJSON(line []byte) (entry, bool) {
 		}
 	}
 	slices.Sort(keys)
+	left := maxText - len(e.message)
 	for i, k := range keys {
-		if i == maxPairs {
-			e.args = append(e.args, "more", len(keys)-maxPairs)
+		key, value := cleanKey(k), jsonText(pairs[k], maxValue)
+		if left -= len(key) + len(value) + 2; i == maxPairs || left < 0 {
+			e.args = append(e.args, "more", len(keys)-i)
 			break
 		}
-		e.args = append(e.args, cleanKey(k), jsonText(pairs[k], maxValue))
+		e.args = append(e.args, key, value)
 	}
 	return e, true
 }

@@ -81,6 +81,12 @@ func (b *bucket) admit(now time.Time) bool {
 	return true
 }
 
+// any tells whether there is anything left.
+func (b *bucket) any(now time.Time) bool {
+	b.refill(now)
+	return b.tokens > 0
+}
+
 // take takes n tokens and says how long to wait for those that were missing.
 func (b *bucket) take(now time.Time, n float64) time.Duration {
 	b.refill(now)

@@ -11,13 +11,16 @@ import (
 
 const (
 	maxLine     = 64 << 10 // bytes of a line that are looked at
-	maxText     = 4 << 10  // bytes of a text that reach the log
+	maxText     = 4 << 10  // bytes of an entry in the log: its text and its pairs
 	keptLines   = 20
 	keptBytes   = 4 << 10
 	keptLine    = 512 // bytes kept of one of them
 	linesPerSec = 100
 	linesBurst  = 1000
-	outputRate  = 4 << 20 // bytes a second
+	bytesPerSec = 64 << 10 // of entries, in the log
+	bytesBurst  = 1 << 20
+	missedEvery = 10 * time.Second // how often lines that were too many are told
+	outputRate  = 4 << 20          // bytes a second
 	outputBurst = 16 << 20
 	maxPart     = 32 << 10 // bytes that are taken at a time
 	lineCost    = 512      // a line counts as so many bytes more: short ones are work too
@@ -40,13 +43,15 @@ type journal struct {
 	kept     []string
 	size     int // bytes in kept
 	allowed  bucket
+	bytes    bucket // of entries
 	unlogged uint64 // not told yet
+	told     time.Time
 	stats    OutputStats
 	dying    bool // it panics: what follows is the trace
 }
 
 func newJournal(name string, log hclog.Logger) *journal {
-	return &journal{name: name, log: log, allowed: newBucket(linesPerSec, linesBurst)}
+	return &journal{name: name, log: log, allowed: newBucket(linesPerSec, linesBurst), bytes: newBucket(bytesPerSec, bytesBurst)}
 }
 
 // stderr takes a line of the standard error; cut is how many bytes of it are missing.
@@ -67,14 +72,14 @@ func (j *journal) take(now time.Time, line []byte, cut int, stdout bool) {
 		j.mu.Unlock()
 		return
 	}
-	ok := j.allowed.admit(now)
+	ok := j.bytes.any(now) && j.allowed.admit(now)
 	if !ok {
 		j.unlogged++
 		j.stats.Unlogged++
 	}
 	var missed uint64
-	if ok {
-		missed, j.unlogged = j.unlogged, 0
+	if ok && j.unlogged > 0 && (j.told.IsZero() || now.Sub(j.told) >= missedEvery) {
+		missed, j.unlogged, j.told = j.unlogged, 0, now
 	}
 	dying := j.dying
 	j.mu.Unlock()
@@ -84,7 +89,7 @@ func (j *journal) take(now time.Time, line []byte, cut int, stdout bool) {
 	if ok {
 		e = parseEntry(line, stdout, dying)
 	}
-	j.keep(e)
+	j.keep(e, now, ok)
 	if missed > 0 {
 		j.log.Warn("plugin writes more than the log takes", "plugin", j.name, "count", missed)
 	}
@@ -98,13 +103,18 @@ func (j *journal) take(now time.Time, line []byte, cut int, stdout bool) {
 	j.log.Log(e.level, e.message, args...)
 }
 
-func (j *journal) keep(e entry) {
+// keep keeps an entry, and pays for it when it is logged.
+func (j *journal) keep(e entry, now time.Time, logged bool) {
 	text := e.text()
+	size := len(text)
 	if len(text) > keptLine {
 		text = strings.ToValidUTF8(text[:keptLine], "")
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if logged {
+		j.bytes.take(now, float64(size))
+	}
 	j.dying = j.dying || e.dying
 	j.kept = append(j.kept, text)
 	j.size += len(text)

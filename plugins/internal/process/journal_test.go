@@ -21,6 +21,7 @@ type output struct {
 
 func (o *output) Write(b []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock(); return o.b.Write(b) }
 func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
+func (o *output) Len() int                    { o.mu.Lock(); defer o.mu.Unlock(); return o.b.Len() }
 func (o *output) logger() hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Output: o, Level: hclog.Debug, DisableTime: true})
 }
@@ -119,9 +120,43 @@ func TestJournalBoundsTheLog(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != linesBurst+linesPerSec+1 || !strings.Contains(log.String(), "count=4000") {
 		t.Errorf("%d lines logged after another second", n)
 	}
+	for i := range 9 {
+		j.take(now.Add(time.Duration(2+i)*time.Second), []byte("x"), 0, false)
+	}
+	if n := strings.Count(log.String(), "takes"); n != 1 {
+		t.Errorf("what is missing was told %d times in 10 s", n)
+	}
+	j.take(now.Add(time.Second+missedEvery), []byte("x"), 0, false)
+	for range 5000 {
+		j.take(now.Add(time.Second+missedEvery), []byte("x"), 0, false)
+	}
+	if n := strings.Count(log.String(), "takes: plugin=p count=400\n"); n != 1 {
+		t.Errorf("what is missing was told %d times after another 10 s", n)
+	}
 	j.end()
-	if !strings.Contains(log.String(), "wrote more than the log takes: plugin=p count=400") {
+	if !strings.Contains(log.String(), "wrote more than the log takes: plugin=p count=") {
 		t.Error("the rest is not told at the end")
+	}
+}
+
+func TestJournalBoundsTheBytesInTheLog(t *testing.T) {
+	var log output
+	j := newJournal("p", log.logger())
+	pairs := make([]string, 40)
+	for i := range pairs {
+		pairs[i] = fmt.Sprintf(`"k%d":"%s"`, i, strings.Repeat("v", 500))
+	}
+	line := []byte(`{"@level":"error","@message":"` + strings.Repeat("m", 1000) + `",` + strings.Join(pairs, ",") + "}")
+	now := time.Unix(1000, 0)
+	j.take(now, line, 0, false)
+	if n := log.Len(); n < maxText-600 || n > maxText+200 || !strings.Contains(log.String(), "more=") {
+		t.Errorf("one entry has %d bytes", n)
+	}
+	for i := range 10_000 {
+		j.take(now.Add(time.Duration(i)*time.Millisecond), line, 0, false)
+	}
+	if n := log.Len(); n < bytesBurst+9*bytesPerSec || n > bytesBurst+11*bytesPerSec+100_000 {
+		t.Errorf("%d bytes were logged in 10 s", n)
 	}
 }
 
@@ -135,7 +170,7 @@ func FuzzParseEntry(f *testing.F) {
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
 			t.Errorf("%q gave %q", line, text)
 		}
-		if len(text) > maxText+3+(maxPairs+2)*(maxKey+maxValue+8) || e.level < hclog.Trace || e.level > hclog.Error {
+		if len(text) > maxText+3+2*(maxKey+8) || e.level < hclog.Trace || e.level > hclog.Error {
 			t.Errorf("%d bytes gave %d at level %d", len(line), len(text), e.level)
 		}
 	})
