@@ -253,19 +253,9 @@ func (in *incarnation) explain(err error) error {
 		err = errors.New("it cannot go on")
 	}
 	if last := in.proc.LastLines(); len(last) > 0 {
-		return fmt.Errorf("%w; it last said %q", err, lastWords(last))
+		return fmt.Errorf("%w; it last said %q", err, process.LastWords(last))
 	}
 	return err
-}
-
-// lastWords is the line that says most: where a Go program panics that is not the last one.
-func lastWords(lines []string) string {
-	for _, l := range lines {
-		if len(l) > 7 && (l[:7] == "panic: " || l[:7] == "fatal e") {
-			return l
-		}
-	}
-	return lines[len(lines)-1]
 }
 
 // drain lets the plugin finish what it has, within ctx. Nobody asks it any more.

@@ -49,7 +49,7 @@ func parseEntry(line []byte, stdout, dying bool) entry {
 	switch {
 	case stdout:
 		e.level = hclog.Debug
-	case bytes.HasPrefix(line, []byte("panic: ")), bytes.HasPrefix(line, []byte("fatal error: ")):
+	case panics(e.message):
 		e.level, e.dying = hclog.Error, true
 	case dying:
 		e.level = hclog.Error

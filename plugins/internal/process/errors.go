@@ -39,9 +39,31 @@ func (e *StartError) Error() string {
 		s += ": " + e.Detail
 	}
 	if len(e.Last) > 0 {
-		s += fmt.Sprintf("; it last said %q", strings.TrimSpace(e.Last[len(e.Last)-1]))
+		s += fmt.Sprintf("; it last said %q", LastWords(e.Last))
 	}
 	return s
+}
+
+// LastWords returns what of a plugin's last lines says most: where a Go program panics that is not the last one. It leaves out
+// stacks.
+func LastWords(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	last := lines[len(lines)-1]
+	for _, l := range lines {
+		if panics(l) {
+			last = l
+			break
+		}
+	}
+	last, _, _ = strings.Cut(last, " stack=")
+	return strings.TrimSpace(last)
+}
+
+// panics tells whether a line is the first one of a panic of a Go program.
+func panics(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }
 
 // Unwrap returns the Kind.

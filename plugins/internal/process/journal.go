@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,8 @@ type journal struct {
 	unlogged uint64 // not told yet
 	told     time.Time
 	stats    OutputStats
-	dying    bool // it panics: what follows is the trace
+	dying    bool   // it panics: what follows is the trace
+	cause    string // the line that said so
 }
 
 func newJournal(name string, log hclog.Logger) *journal {
@@ -115,10 +117,12 @@ func (j *journal) keep(e entry, now time.Time, logged bool) {
 	if logged {
 		j.bytes.take(now, float64(size))
 	}
-	j.dying = j.dying || e.dying
+	if e.dying {
+		j.dying, j.cause = true, text
+	}
 	j.kept = append(j.kept, text)
 	j.size += len(text)
-	for len(j.kept) > keptLines || j.size > keptBytes {
+	for len(j.kept) > keptLines || j.size > keptBytes-len(j.cause) {
 		j.size -= len(j.kept[0])
 		j.kept = j.kept[1:]
 	}
@@ -127,7 +131,10 @@ func (j *journal) keep(e entry, now time.Time, logged bool) {
 func (j *journal) last() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return append([]string(nil), j.kept...)
+	if j.cause != "" && len(j.kept) > 0 && !slices.Contains(j.kept, j.cause) {
+		return append([]string{j.cause}, j.kept[1:]...) // the trace is long
+	}
+	return slices.Clone(j.kept)
 }
 
 func (j *journal) counts() OutputStats {

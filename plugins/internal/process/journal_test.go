@@ -104,6 +104,31 @@ func TestJournalKeepsTheLastLines(t *testing.T) {
 	}
 }
 
+func TestLastWords(t *testing.T) {
+	long := []string{"hello", "panic: boom", "goroutine 1 [running]:"}
+	for i := range 2 * keptLines {
+		long = append(long, fmt.Sprintf("main.f%d()", i))
+	}
+	for _, test := range []struct {
+		lines []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"hello", " config: no such file "}, "config: no such file"},
+		{long[:4], "panic: boom"},
+		{long, "panic: boom"},
+		{[]string{"hello", `{"@level":"error","@message":"plugin panicked","in":"Start","panic":"boom","stack":"goroutine 1 [running]:\nmain.f()"}`}, "plugin panicked in=Start panic=boom"},
+	} {
+		j := newJournal("p", hclog.NewNullLogger())
+		for _, l := range test.lines {
+			j.stderr([]byte(l), 0)
+		}
+		if got := LastWords(j.last()); got != test.want || len(j.last()) > keptLines {
+			t.Errorf("%.40q: %q in %d lines, want %q", test.lines, got, len(j.last()), test.want)
+		}
+	}
+}
+
 func TestJournalBoundsTheLog(t *testing.T) {
 	var log output
 	j := newJournal("p", log.logger())

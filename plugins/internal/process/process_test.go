@@ -198,7 +198,7 @@ func TestFailedStarts(t *testing.T) {
 		text    string // of the error
 	}{
 		{"crash", nil, ErrEnded, false, `exit status 3; it last said "config: cannot open /etc/foo"`},
-		{"panic", nil, ErrEnded, false, "exit status 2"},
+		{"panic", nil, ErrEnded, false, `exit status 2; it last said "panic: at start`},
 		{"silent", func(s *Spec) { s.StartTimeout = 200 * time.Millisecond }, ErrSilent, false, "200ms"},
 		{"closed", nil, ErrNotPlugin, true, "closed its standard output"},
 		{"not a plugin", nil, ErrNotPlugin, true, "Usage: frobnicate"},
