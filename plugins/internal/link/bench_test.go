@@ -69,10 +69,6 @@ func (echoServer) Serve(stream grpc.BidiStreamingServer[pluginpb.TalkRequests, p
 	}
 }
 
-func benchPeer(i int) (enode.ID, netip.AddrPort) {
-	return enode.ID{byte(i), byte(i >> 8), 1}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 9000)
-}
-
 // BenchmarkTalk measures a request and its response, host and plugin together in one process: bursts of requests, each sent
 // when the one before it is answered.
 func BenchmarkTalk(b *testing.B) {
@@ -108,7 +104,7 @@ func benchmarkTalk(b *testing.B, batch, size int) {
 		waiting.Store(int32(n))
 		now := time.Now()
 		for i := range n {
-			r.ID, r.Addr = benchPeer(i)
+			r.ID, r.Addr = numberedPeer(i)
 			r.Deadline = now.Add(5 * time.Second)
 			if _, done := t.StartTalk(r, pending); done {
 				b.Fatal("shed")
@@ -129,4 +125,33 @@ func benchmarkTalk(b *testing.B, batch, size int) {
 	s := t.Stats()
 	b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N), "cpu-ns/op")
 	b.ReportMetric(float64(s.Sent-before.Sent)/float64(s.Messages-before.Messages), "batch")
+}
+
+// BenchmarkFilter measures a verdict, host and plugin together in one process; the plugin looks at nothing.
+func BenchmarkFilter(b *testing.B) {
+	key := newKey(b)
+	for _, batch := range []int{64, 256} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			conn := dialUnix(b, func(s *grpc.Server) { pluginpb.RegisterFilterServer(s, filterPlugin{decide: trivialFilter}) })
+			f, err := OpenFilter(context.Background(), conn)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			nodes, out := make([]*enode.Node, batch), make([]core.Verdict, batch)
+			for i := range nodes {
+				nodes[i] = testNode(b, key, uint64(i))
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			cpu := cpuTime()
+			for left := b.N; left > 0; left -= batch {
+				n := min(left, batch)
+				if err := f.Decide(context.Background(), core.StageTable, nodes[:n], out); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
+	}
 }

@@ -224,32 +224,3 @@ func trivialFilter(m *pluginpb.FilterBatch) (*pluginpb.FilterVerdicts, error) {
 	}
 	return out, nil
 }
-
-// BenchmarkFilter measures a verdict, host and plugin together in one process; the plugin looks at nothing.
-func BenchmarkFilter(b *testing.B) {
-	key := newKey(b)
-	for _, batch := range []int{64, 256} {
-		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
-			conn := dialUnix(b, func(s *grpc.Server) { pluginpb.RegisterFilterServer(s, filterPlugin{decide: trivialFilter}) })
-			f, err := OpenFilter(context.Background(), conn)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer f.Close()
-			nodes, out := make([]*enode.Node, batch), make([]core.Verdict, batch)
-			for i := range nodes {
-				nodes[i] = testNode(b, key, uint64(i))
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			cpu := cpuTime()
-			for left := b.N; left > 0; left -= batch {
-				n := min(left, batch)
-				if err := f.Decide(context.Background(), core.StageTable, nodes[:n], out); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
-		})
-	}
-}

@@ -201,7 +201,7 @@ func (tt *testTalk) received() *pluginpb.TalkRequests {
 // request is a request of a peer for protocol b, with core's deadline in a minute.
 func request(from int, payload string) core.TalkRequest {
 	r := core.TalkRequest{Protocol: "b", Payload: []byte(payload), Deadline: time.Now().Add(time.Minute)}
-	r.ID, r.Addr = benchPeer(from)
+	r.ID, r.Addr = numberedPeer(from)
 	return r
 }
 
@@ -253,4 +253,8 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
+}
+
+func numberedPeer(i int) (enode.ID, netip.AddrPort) {
+	return enode.ID{byte(i), byte(i >> 8), 1}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 9000)
 }
