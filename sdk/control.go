@@ -20,6 +20,7 @@ var errNotReady = status.Error(codes.FailedPrecondition, "the plugin is not conf
 
 // Describe serves Plugin.Describe.
 func (in *instance) Describe(context.Context, *pluginpb.DescribeRequest) (*pluginpb.Description, error) {
+	in.serves()
 	if in.faulty != nil {
 		return nil, status.Errorf(codes.FailedPrecondition, "the plugin is badly made: %s", clip(in.faulty.Error(), maxErrorText))
 	}
@@ -28,6 +29,7 @@ func (in *instance) Describe(context.Context, *pluginpb.DescribeRequest) (*plugi
 
 // Configure serves Plugin.Configure.
 func (in *instance) Configure(_ context.Context, r *pluginpb.ConfigureRequest) (*pluginpb.ConfigureResponse, error) {
+	in.serves()
 	if in.faulty != nil {
 		return nil, status.Errorf(codes.FailedPrecondition, "the plugin is badly made: %s", clip(in.faulty.Error(), maxErrorText))
 	}

@@ -36,6 +36,7 @@ type instance struct {
 	talk    *talkServer // of a talk plugin, otherwise nil
 	ctx     context.Context
 	cancel  context.CancelFunc // of ctx: the plugin must stop
+	serves  func()             // called by Describe and Configure
 
 	mu         sync.Mutex
 	configured bool          // Configure was called
@@ -47,7 +48,7 @@ type instance struct {
 }
 
 func newInstance(p Plugin, log hclog.Logger) *instance {
-	in := &instance{plugin: p, own: p.common(), log: log, link: newLink(), metrics: newMetrics(log), done: make(chan struct{})}
+	in := &instance{plugin: p, own: p.common(), log: log, link: newLink(), metrics: newMetrics(log), serves: func() {}, done: make(chan struct{})}
 	in.about, in.faulty = description(p)
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in

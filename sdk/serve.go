@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -23,8 +24,8 @@ const (
 // Serve runs a plugin for the host that started this process, and ends the process when the host says so, is gone or sent SIGTERM. It
 // does not return. main calls it and nothing else.
 //
-// Standard output and standard error of the process go to the host's log, line by line; Host.Log is better. A program that is started
-// by hand tells what it is and how to enable it, and exits with status 1.
+// Standard error of the process goes to the host's log, line by line, up to the last one before its end; Host.Log is better. os.Stdout is
+// the same from Start on. A program that is started by hand tells what it is and how to enable it, and exits with status 1.
 func Serve(p Plugin) {
 	if os.Getenv(pluginpb.MagicCookieKey) != pluginpb.MagicCookieValue {
 		path, err := os.Executable()
@@ -37,6 +38,8 @@ func Serve(p Plugin) {
 	parent := os.Getppid()
 	log := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: true, Level: logLevel()})
 	in := newInstance(p, log)
+	own := &outputs{stderr: os.Stderr}
+	in.serves = own.restore
 	if in.faulty != nil {
 		log.Error("the plugin is badly made", "err", in.faulty)
 	}
@@ -74,6 +77,7 @@ func Serve(p Plugin) {
 		os.Exit(1)
 	}
 	in.stopWithin(orphanedTime) // the host stopped the server
+	runtime.KeepAlive(own)
 	os.Exit(0)
 }
 

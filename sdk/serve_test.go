@@ -43,6 +43,24 @@ func TestMain(m *testing.M) {
 		}
 		p.Drain = func(context.Context) error { host.Log().Info("drained"); return nil }
 		Serve(p)
+	case "last words":
+		p := echoPlugin()
+		p.Start = func(context.Context, *Host) error {
+			fmt.Println("looking for a disk")
+			fmt.Fprintln(os.Stderr, "no disk")
+			os.Exit(7)
+			return nil
+		}
+		Serve(p)
+	case "talkative":
+		p := echoPlugin()
+		p.Handler = TalkFunc(func(_ context.Context, r *TalkRequest) ([]byte, error) {
+			for range 2000 { // more than a pipe takes
+				fmt.Println("a line of an ordinary program that prints what it does")
+			}
+			return r.Payload, nil
+		})
+		Serve(p)
 	case "bad":
 		Serve(&TalkPlugin{})
 	case "parent": // until stdin ends
@@ -247,6 +265,33 @@ func TestServeBadlyMade(t *testing.T) {
 	_, err := pluginpb.NewPluginClient(p.conn).Describe(t.Context(), &pluginpb.DescribeRequest{})
 	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "Handler is nil") {
 		t.Errorf("Describe: %v", err)
+	}
+}
+
+// What a program prints with package fmt arrives, although it ends at once.
+func TestServeLastWords(t *testing.T) {
+	p := start(t, "last words")
+	if _, err := pluginpb.NewPluginClient(p.conn).Configure(t.Context(), &pluginpb.ConfigureRequest{}); err == nil {
+		t.Error("Configure went well")
+	}
+	within(t, "the end of the plugin", p.ended)
+	if code := p.cmd.ProcessState.ExitCode(); code != 7 {
+		t.Errorf("status %d", code)
+	}
+	said := p.stderr.String()
+	if !strings.Contains(said, "no disk\n") || !strings.Contains(said, "looking for a disk\n") {
+		t.Errorf("its last words were lost:\n%s", said)
+	}
+}
+
+// Nobody reads plugin.GRPCStdio here, and stdout no further than the handshake.
+func TestServePrintsWithoutWaiting(t *testing.T) {
+	p := start(t, "talkative")
+	late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer late.Stop()
+	p.configure(t) // it asks
+	if n := strings.Count(p.stderr.String(), "a line of an ordinary program"); n < 1000 {
+		t.Errorf("%d lines", n)
 	}
 }
 
