@@ -49,9 +49,20 @@ func (b *broken) main() {
 		}
 		os.Exit(1)
 	}
+	if b.fault == "closes stdout" {
+		_ = os.Stdout.Close()
+		select {}
+	}
 	parent := os.Getppid()
 	b.stop = make(chan struct{}, 9)
-	listener, err := net.Listen("unix", filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "s"))
+	folder := os.Getenv("PLUGIN_UNIX_SOCKET_DIR")
+	if b.fault == "socket elsewhere" {
+		folder += "-not"
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			panic(err)
+		}
+	}
+	listener, err := net.Listen("unix", filepath.Join(folder, "s"))
 	if err != nil {
 		panic(err)
 	}
@@ -68,22 +79,9 @@ func (b *broken) main() {
 		h.SetServingStatus("plugin", grpc_health_v1.HealthCheckResponse_SERVING)
 		grpc_health_v1.RegisterHealthServer(server, h)
 	}
-	server.RegisterService(&grpc.ServiceDesc{ServiceName: "plugin.GRPCStdio", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{
-		{StreamName: "StreamStdio", ServerStreams: true, Handler: func(_ any, s grpc.ServerStream) error {
-			if b.fault != "stdio ends" {
-				<-s.Context().Done()
-			}
-			return nil
-		}},
-	}}, b)
-	server.RegisterService(&grpc.ServiceDesc{ServiceName: "plugin.GRPCController", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{
-		{MethodName: "Shutdown", Handler: func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-			if b.fault != "no shutdown" {
-				b.stop <- struct{}{}
-			}
-			return &emptypb.Empty{}, decode(&emptypb.Empty{})
-		}},
-	}}, b)
+	if b.fault != "none of go-plugin's" {
+		b.registerGoPlugin(server)
+	}
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	go func() { _ = server.Serve(listener) }()
@@ -119,8 +117,31 @@ func (b *broken) main() {
 		if b.fault != "leaves its socket" {
 			_ = os.Remove(listener.Addr().String())
 		}
+		if b.fault == "socket elsewhere" {
+			_ = os.RemoveAll(folder)
+		}
 		os.Exit(0)
 	}
+}
+
+// registerGoPlugin adds the services that go-plugin's hosts may call.
+func (b *broken) registerGoPlugin(server *grpc.Server) {
+	server.RegisterService(&grpc.ServiceDesc{ServiceName: "plugin.GRPCStdio", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{
+		{StreamName: "StreamStdio", ServerStreams: true, Handler: func(_ any, s grpc.ServerStream) error {
+			if b.fault != "stdio ends" {
+				<-s.Context().Done()
+			}
+			return nil
+		}},
+	}}, b)
+	server.RegisterService(&grpc.ServiceDesc{ServiceName: "plugin.GRPCController", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{
+		{MethodName: "Shutdown", Handler: func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			if b.fault != "no shutdown" {
+				b.stop <- struct{}{}
+			}
+			return &emptypb.Empty{}, decode(&emptypb.Empty{})
+		}},
+	}}, b)
 }
 
 func (b *broken) Describe(context.Context, *pluginpb.DescribeRequest) (*pluginpb.Description, error) {
@@ -283,16 +304,17 @@ func (b *broken) Decide(stream grpc.BidiStreamingServer[pluginpb.FilterBatch, pl
 // failures runs one part of a suite and returns its name if it failed.
 func failures(source Source, part func(*suiteRun) func(T), only string) (failed []string, said string) {
 	var out strings.Builder
-	r := &reporter{out: &out, only: only}
+	r := &reporter{ctx: context.Background(), out: &out, only: only}
 	root := &check{report: r}
 	root.do(func(t T) {
-		x, err := begin(source, nil, "")
+		ctx := context.Background()
+		x, err := begin(ctx, source, nil, "")
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
 		about := x.about
 		x.close()
-		part(&suiteRun{source, about})(t)
+		part(&suiteRun{ctx, source, about})(t)
 	})
 	for _, c := range r.Checks {
 		if c.Failed {
@@ -356,6 +378,7 @@ func TestFaults(t *testing.T) {
 		{"talk", "ignores TERM", control, "terminate"},
 		{"talk", "exit status 3", control, "terminate"},
 		{"talk", "silent by hand", process, "by hand"},
+		{"talk", "socket elsewhere", process, "socket"},
 		{"talk", "no health service", process, "health service"},
 		{"talk", "stdio ends", process, "stdio service"},
 		{"talk", "no shutdown", process, "shutdown"},
@@ -389,7 +412,7 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	for _, fault := range []string{"old handshake", "net/rpc", "chatty before"} {
+	for _, fault := range []string{"old handshake", "net/rpc", "chatty before", "closes stdout"} {
 		all.do(t, fault, func(t *testing.T) {
 			if r := Run(t.Output(), brokenSource(self, "talk", fault)); r.Failed != 1 || r.Checks[0].Name != "start" {
 				t.Errorf("%+v", r)
@@ -403,6 +426,10 @@ func TestNoFault(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
+	}
+	failed, report := failures(brokenSource(self, "talk", "none of go-plugin's"), func(s *suiteRun) func(T) { return s.process }, "")
+	if len(failed) > 0 {
+		t.Errorf("without go-plugin's services: %q\n%s", failed, report)
 	}
 	for _, kind := range []string{"talk", "filter"} {
 		t.Run(kind, func(t *testing.T) {

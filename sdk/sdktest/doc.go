@@ -4,7 +4,7 @@
 // [Plugin] to send requests to, with a [Host] that answers what the plugin asks, records it, and can be told what to answer.
 //
 // [Conformance] checks that a plugin keeps its contract, whatever it does: every author should have it in a test. [Run] is the
-// same outside of a test, for a command. What the suites check is listed by the names of their parts:
+// same outside of a test, for a command, and [RunContext] can be ended. What the suites check is listed by the names of their parts:
 //
 //   - control: descriptions, configurations right and wrong, health, metrics, drain, and the end
 //   - process, of programs: the handshake, the services of go-plugin, what is printed, and the end when the parent dies
@@ -14,7 +14,7 @@
 //
 // # Layout
 //
-//   - source.go: where a plugin comes from; incarnation.go, process.go: one that runs
+//   - source.go: where a plugin comes from; incarnation.go, process.go, process_*.go: one that runs
 //   - session.go, streams.go, store.go: the host's side of the contract
 //   - plugin.go: a plugin in an author's test; host.go, calls.go, node.go: what is around it
 //   - suite.go: how suites run; suite_control.go, suite_process.go, suite_talk.go, suite_filter.go, suite_store.go: what they check

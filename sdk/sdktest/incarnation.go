@@ -31,13 +31,13 @@ type incarnation struct {
 	closeOnce sync.Once
 }
 
-// launch starts a plugin.
-func launch(s Source) (*incarnation, error) {
+// launch starts a plugin. Its process is killed when ctx ends.
+func launch(ctx context.Context, s Source) (*incarnation, error) {
 	switch {
 	case s.New != nil && s.Path == "":
 		return serveHere(s.New())
 	case s.New == nil && s.Path != "":
-		return startProcess(s)
+		return startProcess(ctx, s)
 	}
 	return nil, errors.New("a Source has either New or Path")
 }

@@ -72,7 +72,7 @@ func Try(t testing.TB, source Source, options ...Option) (*Plugin, error) {
 	if host == nil {
 		host = NewHost()
 	}
-	x, err := start(source, host, "")
+	x, err := start(context.Background(), source, host, "")
 	if err != nil {
 		return nil, err
 	}

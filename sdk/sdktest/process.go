@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +25,7 @@ import (
 const (
 	startTime    = 10 * time.Second // from the start of a process to its handshake line
 	maxHandshake = 4096             // bytes of that line
+	endTime      = time.Second      // from the end of stdout to the end of the process
 )
 
 // process is a plugin's program. It is started here, not by go-plugin's client, so that each thing that it owes is looked at.
@@ -32,6 +36,8 @@ type process struct {
 	extra  lines // what it printed after the handshake line
 	exited chan struct{}
 	status error // how it ended, when exited is closed
+
+	network, address string // where it says that it listens
 }
 
 // environment is what the host sets for a plugin.
@@ -48,8 +54,8 @@ func (s Source) environment(folder string) []string {
 		pluginpb.EnvPath+"="+s.Path, pluginpb.EnvLogLevel+"=debug")
 }
 
-// spawn starts a command and reads what it prints.
-func spawn(cmd *exec.Cmd, folder string, log io.Writer) (*process, error) {
+// spawn starts a command and reads what it prints. It is killed when ctx ends.
+func spawn(ctx context.Context, cmd *exec.Cmd, folder string, log io.Writer) (*process, error) {
 	p := &process{cmd: cmd, folder: folder, stdout: make(chan string, 1), exited: make(chan struct{})}
 	out, write, err := os.Pipe()
 	if err != nil {
@@ -57,6 +63,7 @@ func spawn(cmd *exec.Cmd, folder string, log io.Writer) (*process, error) {
 	}
 	cmd.Stdout, cmd.Stderr = write, log
 	cmd.WaitDelay = 2 * time.Second // children that keep stderr do not hold us
+	group(cmd)
 	err = cmd.Start()
 	if closeErr := write.Close(); err == nil {
 		err = closeErr
@@ -80,11 +87,16 @@ func spawn(cmd *exec.Cmd, folder string, log io.Writer) (*process, error) {
 		p.status = cmd.Wait()
 		close(p.exited)
 	}()
+	stop := context.AfterFunc(ctx, func() { killGroup(cmd) })
+	go func() {
+		<-p.exited
+		stop()
+	}()
 	return p, nil
 }
 
 // startProcess starts a program and does the handshake.
-func startProcess(s Source) (*incarnation, error) {
+func startProcess(ctx context.Context, s Source) (*incarnation, error) {
 	folder, err := os.MkdirTemp("", "sdktest")
 	if err != nil {
 		return nil, err
@@ -92,7 +104,7 @@ func startProcess(s Source) (*incarnation, error) {
 	log := &lines{}
 	cmd := exec.Command(s.Path, s.Args...)
 	cmd.Env = s.environment(folder)
-	p, err := spawn(cmd, folder, log)
+	p, err := spawn(ctx, cmd, folder, log)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
@@ -101,9 +113,9 @@ func startProcess(s Source) (*incarnation, error) {
 		terminate: func() { _ = p.cmd.Process.Signal(syscall.SIGTERM) }, // unless it has ended
 		closing:   p.close,
 	}
-	network, address, err := p.handshake(log)
+	p.network, p.address, err = p.handshake(log)
 	if err == nil {
-		in.conn, err = dial(network, address)
+		in.conn, err = dial(p.network, p.address)
 	}
 	if err != nil {
 		p.close()
@@ -119,7 +131,13 @@ func (p *process) handshake(log *lines) (network, address string, err error) {
 	select {
 	case line := <-p.stdout:
 		if line == "" {
-			<-p.exited
+			end := time.NewTimer(endTime)
+			defer end.Stop()
+			select {
+			case <-p.exited:
+			case <-end.C:
+				return "", "", fmt.Errorf("it closed stdout without a handshake line, and runs on; it last said: %s", log)
+			}
 			return "", "", fmt.Errorf("it ended before its handshake line: %w; it last said: %s", p.how(), log)
 		}
 		return parseHandshake(line)
@@ -158,9 +176,18 @@ func (p *process) how() error {
 	return p.status
 }
 
-// close kills the process, unless it has ended, and waits for it.
+// below tells whether it listens where the host connects to: on a unix socket in the folder that it was given, or on Windows on the loopback.
+func (p *process) below() bool {
+	if p.network == "unix" {
+		return strings.HasPrefix(filepath.Clean(p.address), p.folder+string(filepath.Separator))
+	}
+	at, err := netip.ParseAddrPort(p.address)
+	return runtime.GOOS == "windows" && err == nil && at.Addr().IsLoopback()
+}
+
+// close kills the process and what it started, and waits for it.
 func (p *process) close() {
-	_ = p.cmd.Process.Kill() // unless it has ended
+	killGroup(p.cmd)
 	<-p.exited
 	_ = os.RemoveAll(p.folder) // a folder among the temporary ones, at worst
 }

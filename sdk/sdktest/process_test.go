@@ -1,8 +1,11 @@
 package sdktest
 
 import (
+	"context"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestHandshakeLine(t *testing.T) {
@@ -66,4 +69,35 @@ func TestProgramsThatAreNoPlugins(t *testing.T) {
 	if r := Run(t.Output(), Source{}); r.Failed != 1 {
 		t.Errorf("nothing at all: %+v", r)
 	}
+}
+
+// A run that is ended leaves nothing running, wherever it was.
+func TestRunContextEnds(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := &firstWrite{then: cancel}
+	done := make(chan Report, 1)
+	go func() { done <- RunContext(ctx, first, brokenSource(self, "talk", "ignores TERM")) }()
+	late := time.NewTimer(20 * time.Second)
+	defer late.Stop()
+	select {
+	case r := <-done:
+		if len(r.Checks) != 1 || r.Failed != 0 {
+			t.Errorf("%+v", r)
+		}
+	case <-late.C:
+		t.Fatal("it goes on")
+	}
+}
+
+// firstWrite calls then when something is written.
+type firstWrite struct{ then func() }
+
+func (f *firstWrite) Write(b []byte) (int, error) {
+	f.then()
+	return len(b), nil
 }

@@ -42,8 +42,8 @@ type session struct {
 	filter *filterStream
 }
 
-// begin launches a plugin and has it described.
-func begin(s Source, host *Host, dataDir string) (*session, error) {
+// begin launches a plugin and has it described. The end of ctx is its end.
+func begin(ctx context.Context, s Source, host *Host, dataDir string) (*session, error) {
 	if host == nil {
 		host = NewHost()
 	}
@@ -54,7 +54,7 @@ func begin(s Source, host *Host, dataDir string) (*session, error) {
 			return nil, err
 		}
 	}
-	in, err := launch(s)
+	in, err := launch(ctx, s)
 	if err != nil {
 		if own {
 			err = errors.Join(err, os.RemoveAll(dataDir))
@@ -62,7 +62,7 @@ func begin(s Source, host *Host, dataDir string) (*session, error) {
 		return nil, err
 	}
 	x := &session{incarnation: in, source: s, host: host, dataDir: dataDir, ownDir: own}
-	x.ctx, x.cancel = context.WithCancel(context.Background())
+	x.ctx, x.cancel = context.WithCancel(ctx)
 	if x.about, err = x.describe(); err != nil {
 		x.close()
 		return nil, fmt.Errorf("describe: %w", err)
@@ -71,8 +71,8 @@ func begin(s Source, host *Host, dataDir string) (*session, error) {
 }
 
 // start is begin and configure.
-func start(s Source, host *Host, dataDir string) (*session, error) {
-	x, err := begin(s, host, dataDir)
+func start(ctx context.Context, s Source, host *Host, dataDir string) (*session, error) {
+	x, err := begin(ctx, s, host, dataDir)
 	if err != nil {
 		return nil, err
 	}

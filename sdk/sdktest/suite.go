@@ -1,6 +1,7 @@
 package sdktest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -29,7 +30,7 @@ type T interface {
 // of its kind. Each part starts the plugin anew.
 func Conformance(t *testing.T, source Source) {
 	t.Helper()
-	suite(goTest{t}, source)
+	suite(t.Context(), goTest{t}, source)
 }
 
 // goTest is a *testing.T as a T.
@@ -58,11 +59,14 @@ type Check struct {
 
 // Run checks a plugin as Conformance does, outside of a test. It writes a line for each check to out as it goes, and what
 // was wrong below it.
-func Run(out io.Writer, source Source) Report {
+func Run(out io.Writer, source Source) Report { return RunContext(context.Background(), out, source) }
+
+// RunContext is Run until ctx ends: the programs that it started are killed then, and the report has the checks that were over before.
+func RunContext(ctx context.Context, out io.Writer, source Source) Report {
 	begin := time.Now()
-	r := &reporter{out: out}
+	r := &reporter{out: out, ctx: ctx}
 	root := &check{report: r}
-	root.do(func(t T) { r.Kind = suite(t, source) })
+	root.do(func(t T) { r.Kind = suite(ctx, t, source) })
 	if root.failed && r.Failed == 0 { // outside of any part
 		r.add(Check{Name: "start", Failed: true, Lines: root.lines, Took: time.Since(begin)})
 	}
@@ -72,11 +76,15 @@ func Run(out io.Writer, source Source) Report {
 
 type reporter struct {
 	Report
+	ctx  context.Context // of the run
 	out  io.Writer
 	only string // the one part that runs; "": all
 }
 
 func (r *reporter) add(c Check) {
+	if r.ctx.Err() != nil {
+		return // what failed may have failed for that
+	}
 	r.Checks = append(r.Checks, c)
 	word := "ok  "
 	if c.Failed {
@@ -122,6 +130,9 @@ func (c *check) Run(name string, part func(T)) bool {
 	if c.report.only != "" && c.report.only != name {
 		return true
 	}
+	if c.report.ctx.Err() != nil {
+		return false
+	}
 	c.parts++
 	inner := &check{report: c.report, name: strings.TrimPrefix(c.name+"/"+name, "/")}
 	begin := time.Now()
@@ -154,15 +165,15 @@ func (c *check) do(f func(T)) {
 }
 
 // suite checks a plugin of any kind and returns the kind.
-func suite(t T, source Source) (kind string) {
+func suite(ctx context.Context, t T, source Source) (kind string) {
 	t.Helper()
-	x, err := begin(source, nil, "")
+	x, err := begin(ctx, source, nil, "")
 	if err != nil {
 		t.Fatalf("the plugin does not start: %v", err)
 	}
 	about := x.about
 	x.close()
-	s := &suiteRun{source: source, about: about}
+	s := &suiteRun{ctx: ctx, source: source, about: about}
 	t.Run("control", s.control)
 	if source.Path != "" {
 		t.Run("process", s.process)
@@ -186,6 +197,7 @@ func suite(t T, source Source) (kind string) {
 
 // suiteRun is what the parts of a run share.
 type suiteRun struct {
+	ctx    context.Context // its end ends all plugins
 	source Source
 	about  *pluginpb.Description
 }
@@ -198,7 +210,7 @@ func (s *suiteRun) start(t T) *session {
 
 func (s *suiteRun) startIn(t T, dataDir string) *session {
 	t.Helper()
-	x, err := start(s.source, nil, dataDir)
+	x, err := start(s.ctx, s.source, nil, dataDir)
 	if err != nil {
 		t.Fatalf("the plugin does not start: %v", err)
 	}
@@ -209,7 +221,7 @@ func (s *suiteRun) startIn(t T, dataDir string) *session {
 // begin starts the plugin without a configuration.
 func (s *suiteRun) begin(t T) *session {
 	t.Helper()
-	x, err := begin(s.source, nil, "")
+	x, err := begin(s.ctx, s.source, nil, "")
 	if err != nil {
 		t.Fatalf("the plugin does not start: %v", err)
 	}

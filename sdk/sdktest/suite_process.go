@@ -6,19 +6,20 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // process checks what a program owes to whoever starts it.
 func (s *suiteRun) process(t T) {
 	t.Run("by hand", func(t T) {
-		ctx, cancel := context.WithTimeout(context.Background(), startTime)
+		ctx, cancel := context.WithTimeout(s.ctx, startTime)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, s.source.Path, s.source.Args...)
 		cmd.Env = s.source.Env
@@ -26,9 +27,18 @@ func (s *suiteRun) process(t T) {
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 		}
 		cmd.WaitDelay = time.Second
+		group(cmd)
+		cmd.Cancel = func() error { killGroup(cmd); return nil }
 		said, err := cmd.CombinedOutput()
 		if err == nil || ctx.Err() != nil || len(strings.TrimSpace(string(said))) == 0 {
 			t.Errorf("started by hand, it must say what it is and end with another status than 0: %q, %v", said, err)
+		}
+	})
+	t.Run("socket", func(t T) {
+		x := s.begin(t)
+		if !x.process.below() {
+			t.Errorf("it listens on %s %q; the host connects only to unix sockets in PLUGIN_UNIX_SOCKET_DIR, which was %q",
+				x.process.network, x.process.address, x.process.folder)
 		}
 	})
 	t.Run("health service", func(t T) {
@@ -65,6 +75,9 @@ func (s *suiteRun) process(t T) {
 		defer timer.Stop()
 		select {
 		case err := <-ended:
+			if status.Code(err) == codes.Unimplemented {
+				return // the host reads stdout and stderr
+			}
 			t.Errorf("plugin.GRPCStdio/StreamStdio must stay open as long as the plugin runs, and ended: %v", err)
 		case <-timer.C:
 		}
@@ -74,6 +87,9 @@ func (s *suiteRun) process(t T) {
 		ctx, cancel := context.WithTimeout(x.ctx, drainTime)
 		defer cancel()
 		err := shutdown(ctx, x.conn) // the answer and the end may cross
+		if status.Code(err) == codes.Unimplemented {
+			x.terminate() // as the host does
+		}
 		if endErr := x.waitEnd(drainTime); endErr != nil {
 			t.Fatalf("after plugin.GRPCController/Shutdown (%v): %v", err, endErr)
 		}
@@ -106,29 +122,20 @@ func (s *suiteRun) process(t T) {
 }
 
 // orphan starts the program through a shell, kills the shell, and waits for the program to end.
-func (s *suiteRun) orphan() (err error) {
+func (s *suiteRun) orphan() error {
 	folder, err := os.MkdirTemp("", "sdktest")
 	if err != nil {
 		return err
 	}
-	args := append([]string{"-c", `"$@" & echo "$!" >&2; wait`, "sh", s.source.Path}, s.source.Args...)
+	args := append([]string{"-c", `"$@" & wait`, "sh", s.source.Path}, s.source.Args...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = s.source.environment(folder)
 	log := &lines{}
-	shell, err := spawn(cmd, folder, log)
+	shell, err := spawn(s.ctx, cmd, folder, log)
 	if err != nil {
 		return err
 	}
-	defer shell.close()
-	defer func() { // the program itself, if it still runs
-		if said := log.all(); err != nil && len(said) > 0 {
-			if pid, notPID := strconv.Atoi(said[0]); notPID == nil {
-				if program, err := os.FindProcess(pid); err == nil {
-					_ = program.Kill() // it is a child of nobody now
-				}
-			}
-		}
-	}()
+	defer shell.close() // the program too, if it still runs: it is of the same group
 	timer := time.NewTimer(startTime)
 	defer timer.Stop()
 	select {
