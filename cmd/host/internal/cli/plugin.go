@@ -151,7 +151,10 @@ A plugin that needs settings gets them from a file with what would stand in its 
 					return err
 				}
 			}
-			report := sdktest.Run(cmd.OutOrStdout(), source)
+			report := sdktest.RunContext(cmd.Context(), cmd.OutOrStdout(), source)
+			if cmd.Context().Err() != nil {
+				return errors.New("test the plugin: interrupted")
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d checks passed in %v\n", len(report.Checks)-report.Failed, len(report.Checks), report.Took.Round(time.Millisecond))
 			if report.Failed > 0 {
 				return hint.New("the plugin does not keep its contract", "the lines above say what was expected; sdk/README.md and sdk/pluginpb/README.md explain it")
