@@ -50,7 +50,9 @@ class Control(plugin_pb2_grpc.PluginServicer):
         self.description = description
         self.on_configure, self.on_drain, self.on_health = on_configure, on_drain, on_health
         self.request = None  # the ConfigureRequest, once there was one
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # never held while on_configure runs: SIGTERM must not wait for it
+        self._begun = False  # Configure was called
+        self._drain_lock = threading.Lock()
         self._drained = False
 
     def Describe(self, request, context):
@@ -58,16 +60,17 @@ class Control(plugin_pb2_grpc.PluginServicer):
 
     def Configure(self, request, context):
         with self._lock:
-            if self.request is not None:
-                context.abort(grpc.StatusCode.FAILED_PRECONDITION, "this plugin is configured already")
-            try:
-                config = json.loads(request.config_json or b"{}")
-                check_config(self.description.config, config)
-                if self.on_configure:
-                    self.on_configure(request, config)
-            except (ConfigError, ValueError) as error:
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            self.request = request
+            again, self._begun = self._begun, True
+        if again:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "this plugin was configured before")
+        try:
+            config = json.loads(request.config_json or b"{}")
+            check_config(self.description.config, config)
+            if self.on_configure:
+                self.on_configure(request, config)
+        except (ConfigError, ValueError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        self.request = request
         return pb.ConfigureResponse()
 
     def Health(self, request, context):
@@ -86,8 +89,8 @@ class Control(plugin_pb2_grpc.PluginServicer):
         return pb.DrainResponse()
 
     def drain(self):
-        with self._lock:
-            if not self._drained and self.on_drain:
+        with self._drain_lock:
+            if self.request is not None and not self._drained and self.on_drain:
                 self.on_drain()
             self._drained = True
 
