@@ -26,8 +26,8 @@ type RecordInfo struct {
 }
 
 // SetFields sets or removes fields of the host's own record, all or none: entries as package sdk/fields and go-ethereum's
-// enr have them, and RemoveField. The plugin owns what it sets; it goes when the plugin stops. ErrOwned: somebody else owns
-// one of the fields; ErrTooLarge: they do not fit; ErrInvalid: a value cannot be encoded. Grant: record.
+// enr have them, and RemoveField. The plugin owns what it sets; it stays over restarts of both, and goes when
+// the plugin is disabled, refused or removed. ErrOwned: somebody else owns one of the fields; ErrTooLarge: they do not fit; ErrInvalid: a value cannot be encoded. Grant: record.
 func (h *Host) SetFields(ctx context.Context, fields ...enr.Entry) (RecordInfo, error) {
 	c := &pluginpb.SetFieldsCall{}
 	for _, f := range fields {

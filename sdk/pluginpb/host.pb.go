@@ -219,7 +219,8 @@ func (x *HostCalls) GetCancelled() []uint64 {
 	return nil
 }
 
-// HostCall is one call. Each is answered with one reply, except talk_send, which has none when its id is 0.
+// HostCall is one call. Each is answered with one reply, except a talk_send with the id 0 and a call with the id of one that has no
+// reply yet: these get none.
 type HostCall struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Id        uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`                                // unique on this stream, above 0
@@ -1839,8 +1840,8 @@ func (x *HostEvent) GetLost() uint64 {
 	return 0
 }
 
-// SetFieldsCall changes fields of the host's record, all or none. The plugin owns the fields that it sets, and they go when it
-// stops. Grant: record.
+// SetFieldsCall changes fields of the host's record, all or none. The plugin owns the fields that it sets. They stay over its
+// restarts and crashes and over those of the host, and go when the plugin is disabled, refused or removed. Grant: record.
 type SetFieldsCall struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Fields        []*RecordField         `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty"`
@@ -2191,11 +2192,12 @@ func (x *KvGetCall) GetKeys() [][]byte {
 	return nil
 }
 
-// KvScanCall returns entries in the order of their keys. Grant: kv.
+// KvScanCall returns entries in the order of their keys. Fewer than the limit mean the end, unless they fill 1 MiB: the host cuts its
+// reply there, and the next call goes on after its last key. Grant: kv.
 type KvScanCall struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Prefix        []byte                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	After         []byte                 `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	After         []byte                 `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`  // only keys behind this one; empty: from the first
 	Limit         uint32                 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"` // 1 to 256
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

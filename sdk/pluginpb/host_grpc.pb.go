@@ -28,8 +28,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Host lets a plugin call its host. The plugin serves it and the host opens the one stream, right after Configure was called, so
-// that a plugin needs no second connection and the host knows who calls. Served by plugins that make host calls.
+// Host lets a plugin call its host. The plugin serves it and the host opens the one stream while Configure is not answered, so that a
+// plugin needs no second connection, the host knows who calls, and a plugin may call before it is ready. Nothing orders the two: the
+// stream may arrive before Configure does. Served by plugins that make host calls.
 //
 // The stream's end means that the host is gone: the plugin ends too.
 type HostClient interface {
@@ -62,8 +63,9 @@ type Host_LinkClient = grpc.BidiStreamingClient[HostReplies, HostCalls]
 // All implementations must embed UnimplementedHostServer
 // for forward compatibility.
 //
-// Host lets a plugin call its host. The plugin serves it and the host opens the one stream, right after Configure was called, so
-// that a plugin needs no second connection and the host knows who calls. Served by plugins that make host calls.
+// Host lets a plugin call its host. The plugin serves it and the host opens the one stream while Configure is not answered, so that a
+// plugin needs no second connection, the host knows who calls, and a plugin may call before it is ready. Nothing orders the two: the
+// stream may arrive before Configure does. Served by plugins that make host calls.
 //
 // The stream's end means that the host is gone: the plugin ends too.
 type HostServer interface {

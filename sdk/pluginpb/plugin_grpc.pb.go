@@ -32,8 +32,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Plugin is the control service. The host makes one call at a time, in this order: Describe, Configure, then Health and
-// Metrics from time to time, and Drain before the end.
+// Plugin is the control service. The host calls in this order: Describe, Configure, then Health and Metrics from time to time, and
+// Drain before the end. Each waits for the answer of the one before, except Metrics: it may run beside Health and beside another Metrics.
 type PluginClient interface {
 	// Describe tells what the plugin is. It must answer without a configuration, without side effects, within 5 s.
 	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*Description, error)
@@ -44,8 +44,8 @@ type PluginClient interface {
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthResponse, error)
 	// Metrics returns the plugin's metrics. The host calls it when it is scraped, and waits 500 ms at most.
 	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsResponse, error)
-	// Drain asks the plugin to answer what it has and to write what it keeps. No request follows. The host ends the process
-	// when it answers, or after 2 s.
+	// Drain asks the plugin to answer what it has and to write what it keeps. No request follows. The host sends SIGTERM
+	// when it answers, or after 2 s; when the host itself ends, a store may get less, but 1 s at least.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 }
 
@@ -111,8 +111,8 @@ func (c *pluginClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc
 // All implementations must embed UnimplementedPluginServer
 // for forward compatibility.
 //
-// Plugin is the control service. The host makes one call at a time, in this order: Describe, Configure, then Health and
-// Metrics from time to time, and Drain before the end.
+// Plugin is the control service. The host calls in this order: Describe, Configure, then Health and Metrics from time to time, and
+// Drain before the end. Each waits for the answer of the one before, except Metrics: it may run beside Health and beside another Metrics.
 type PluginServer interface {
 	// Describe tells what the plugin is. It must answer without a configuration, without side effects, within 5 s.
 	Describe(context.Context, *DescribeRequest) (*Description, error)
@@ -123,8 +123,8 @@ type PluginServer interface {
 	Health(context.Context, *HealthRequest) (*HealthResponse, error)
 	// Metrics returns the plugin's metrics. The host calls it when it is scraped, and waits 500 ms at most.
 	Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error)
-	// Drain asks the plugin to answer what it has and to write what it keeps. No request follows. The host ends the process
-	// when it answers, or after 2 s.
+	// Drain asks the plugin to answer what it has and to write what it keeps. No request follows. The host sends SIGTERM
+	// when it answers, or after 2 s; when the host itself ends, a store may get less, but 1 s at least.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	mustEmbedUnimplementedPluginServer()
 }
