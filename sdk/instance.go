@@ -157,6 +157,13 @@ func init() {
 	door.ServerOptions = serverOptions
 }
 
+// window is how much the host may send on a stream before this side has read.
+const window = 1 << 20
+
+// serverOptions are bounds on messages, and fixed windows, which spare both sides the pings that gRPC otherwise measures its bandwidth with.
 func serverOptions() []grpc.ServerOption {
-	return []grpc.ServerOption{grpc.MaxRecvMsgSize(pluginpb.MaxMessage), grpc.MaxSendMsgSize(pluginpb.MaxMessage)}
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(pluginpb.MaxMessage), grpc.MaxSendMsgSize(pluginpb.MaxMessage),
+		grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(2 * window),
+	}
 }

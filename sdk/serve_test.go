@@ -133,7 +133,8 @@ func start(t testing.TB, role string, more ...*os.File) *process {
 		t.Fatalf("handshake line %q", line)
 	}
 	p.socket = fields[3]
-	p.conn, err = grpc.NewClient("unix:"+p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	p.conn, err = grpc.NewClient("unix:"+p.socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(2*window)) // as the host does
 	if err != nil {
 		t.Fatal(err)
 	}
