@@ -71,6 +71,7 @@ type timing struct {
 	start, configure, drain, grace time.Duration
 	claim                          time.Duration // at the first start, for the protocols of those before
 	health, healthTimeout, silence time.Duration
+	starved                        time.Duration // of a talk plugin that owes all its responses; 0: as long as package link says
 }
 
 func (t *timing) setDefaults() {

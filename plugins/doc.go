@@ -31,6 +31,7 @@
 //
 // A plugin has 10 s to say where it listens, 5 s to describe itself, 30 s to be configured. At the start of the host a talk
 // plugin waits up to 2 s for those before it in the configuration, which have the first choice of protocols. Its health is asked for every 5 s;
-// three failures in a row, or 15 s without an answer, restart it. It has 2 s to drain, and is killed half a second after it was told to end. Close
+// three failures in a row, or 15 s without an answer, restart it; so does a talk plugin that owes all its responses and says nothing
+// for 15 s. It has 2 s to drain, and is killed half a second after it was told to end. Close
 // takes 4 s at most. At most 64 plugins.
 package plugins

@@ -212,16 +212,24 @@ func (in *incarnation) broken() (exited, talk, filter, host <-chan struct{}) {
 }
 
 // starved is why the plugin cannot be used although nothing is broken: it owes every response that it may owe and says nothing,
-// so that it gets no further request. Empty: it can.
-func (in *incarnation) starved() (reason string) {
+// so that it gets no further request. Empty: it can. With a limit that is not 0, a silence of that length is enough.
+func (in *incarnation) starved(limit time.Duration) (reason string) {
 	if in == nil || in.talk == nil {
 		return ""
 	}
 	silent, starved := in.talk.Starved()
-	if !starved {
+	if !starved && (limit == 0 || silent < limit) {
 		return ""
 	}
 	return fmt.Sprintf("it owes all %d responses that it may owe, and has said nothing for %v", in.talk.Stats().InFlight, silent.Round(time.Second))
+}
+
+// tripped is why requests do not reach the plugin at present. Empty: they do.
+func (in *incarnation) tripped() (reason string) {
+	if in.talk == nil || in.talk.Stats().Breaker == link.BreakerClosed {
+		return ""
+	}
+	return "it has stopped to answer, and is spared requests until it answers one again"
 }
 
 // failure is why the plugin cannot go on.

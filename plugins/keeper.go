@@ -207,7 +207,7 @@ func (k *keeper) tick() {
 	}
 }
 
-// judge takes an answer about the health.
+// judge takes an answer about the health. A talk plugin may be well by its own account and owe every response that it may owe.
 func (k *keeper) judge(a healthAnswer) {
 	k.polls = nil
 	now := time.Now()
@@ -229,6 +229,12 @@ func (k *keeper) judge(a healthAnswer) {
 		}
 	}
 	state, _, known := k.machine.State()
+	if starved := a.of.starved(k.set.cfg.timing.starved); starved != "" && !dead {
+		reason, dead = starved, true
+	}
+	if reason == "" {
+		reason = a.of.tripped()
+	}
 	switch {
 	case dead:
 		k.crashed(a.of, reason)
