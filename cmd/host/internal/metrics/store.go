@@ -1,0 +1,24 @@
+package metrics
+
+import "github.com/discv5/host/core"
+
+var stores = &section{title: "Store"}
+
+var (
+	storeWaiting  = stores.gauge("discv5_store_queue", "Changes that wait to be written.")
+	storeChanges  = stores.counter("discv5_store_changes_total", "Changes of what the store keeps, by result: written, dropped (too many waited).", "result")
+	storeFailures = stores.counter("discv5_store_failures_total", "Attempts to read from the store or to write to it that failed.")
+	storeSeeds    = stores.gauge("discv5_store_seeds", "Nodes that were read from the store at the start.")
+	storeLoaded   = stores.gauge("discv5_store_loaded", "1 when what the store remembers was read; 0 without a store.")
+	storeDegraded = stores.gauge("discv5_store_degraded", "1 when the store does not work; 0 without a store.")
+)
+
+func (s sink) store(st core.StoreStats, err error) {
+	s.value(storeWaiting, float64(st.Waiting))
+	s.count(storeChanges, st.Written, "written")
+	s.count(storeChanges, st.Dropped, "dropped")
+	s.count(storeFailures, st.Failures)
+	s.value(storeSeeds, float64(st.Seeds))
+	s.claim(storeLoaded, st.Loaded)
+	s.claim(storeDegraded, err != nil)
+}
