@@ -29,6 +29,7 @@ type keeper struct {
 	cancel   context.CancelFunc // of ctx
 	commands chan command       // to the goroutine
 	health   chan healthAnswer  // to the goroutine
+	withdrew chan struct{}      // a command for which a start was given up does not come; room for one
 	done     chan struct{}      // closed when the goroutine has ended
 	retired  sync.WaitGroup     // incarnations that are drained behind another, and the question for the health
 	tried    chan struct{}      // closed when it was started once, or need not be
@@ -42,6 +43,7 @@ type keeper struct {
 	pollAt  time.Time
 	removed bool
 	anew    bool        // the next incarnation may decide in another way than the last one
+	cut     bool        // the last start was given up for a command
 	program os.FileInfo // of the last incarnation that served
 	first   sync.Once
 	claims  sync.Once
@@ -51,12 +53,14 @@ type keeper struct {
 	now       snapshot
 	joined    bool                    // core has its filter
 	interrupt context.CancelCauseFunc // of the start under way
+	waiting   int                     // commands for which starts are given up, on their way to the goroutine
 }
 
 // command is a function that the keeper's goroutine runs. What it does is finished even if nobody waits for it any more.
 type command struct {
 	run   func(context.Context) error
 	reply chan error
+	first bool // starts are given up for it
 }
 
 // healthAnswer is what a plugin said about its health.
@@ -72,7 +76,7 @@ var errInterrupted = errors.New("plugins: a command came in between")
 func newKeeper(s *Set, b Block) *keeper {
 	k := &keeper{
 		set: s, id: b.ID(), kind: b.Kind, block: b,
-		anew: true, commands: make(chan command), health: make(chan healthAnswer, 1), done: make(chan struct{}), tried: make(chan struct{}), claimed: make(chan struct{}),
+		anew: true, commands: make(chan command), withdrew: make(chan struct{}, 1), health: make(chan healthAnswer, 1), done: make(chan struct{}), tried: make(chan struct{}), claimed: make(chan struct{}),
 		machine: supervise.New(time.Now(), s.cfg.policy, rand.Float64),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
@@ -110,7 +114,11 @@ func (k *keeper) run() {
 			k.shutdown()
 			return
 		case c := <-k.commands:
+			k.arrived(c)
 			c.reply <- c.run(k.ctx)
+			k.resume()
+		case <-k.withdrew:
+			k.resume()
 		case a := <-k.health:
 			k.judge(a)
 		case <-exited:
@@ -276,6 +284,7 @@ func (k *keeper) given() {
 
 // attempt starts the plugin, and makes it the one that serves.
 func (k *keeper) attempt(ctx context.Context, e supervise.Event, reason string) error {
+	k.cut = false
 	if k.handle(e, reason); k.state() != supervise.Starting {
 		return fmt.Errorf("%w: it is %v", ErrUnavailable, k.state())
 	}
@@ -287,6 +296,7 @@ func (k *keeper) attempt(ctx context.Context, e supervise.Event, reason string) 
 		k.install(in, nil, supervise.Ready, "")
 		return nil
 	case errors.Is(err, errInterrupted), k.ctx.Err() != nil:
+		k.cut = true
 		k.handle(supervise.Drain, "it is not started to the end")
 		k.handle(supervise.Ended, "")
 		k.given()
@@ -307,7 +317,9 @@ func (k *keeper) start(ctx context.Context, b *Block, launched func(*process.Pro
 	defer cancel(nil)
 	defer context.AfterFunc(k.ctx, func() { cancel(ErrClosed) })()
 	k.mu.Lock()
-	k.interrupt = cancel
+	if k.interrupt = cancel; k.waiting > 0 {
+		cancel(errInterrupted)
+	}
 	k.mu.Unlock()
 	in, err := k.bring(ctx, b, launched)
 	k.mu.Lock()
@@ -437,19 +449,30 @@ func (k *keeper) shutdown() {
 	k.retired.Wait()
 }
 
-// do runs f on the keeper's goroutine. With interrupt a start that is under way is given up.
+// do runs f on the keeper's goroutine. With interrupt a start that is under way is given up. When ctx ends before the goroutine takes
+// the command, it does not run.
 func (k *keeper) do(ctx context.Context, interrupt bool, f func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := command{f, make(chan error, 1), interrupt}
 	if interrupt {
 		k.mu.Lock()
+		k.waiting++
 		if k.interrupt != nil {
 			k.interrupt(errInterrupted)
 		}
 		k.mu.Unlock()
 	}
-	c := command{f, make(chan error, 1)}
 	select {
 	case k.commands <- c:
 	case <-ctx.Done():
+		if k.arrived(c); interrupt {
+			select {
+			case k.withdrew <- struct{}{}:
+			default: // it will look anyway
+			}
+		}
 		return ctx.Err()
 	case <-k.done:
 		return ErrClosed
@@ -466,6 +489,26 @@ func (k *keeper) do(ctx context.Context, interrupt bool, f func(context.Context)
 		default:
 			return ErrClosed
 		}
+	}
+}
+
+// arrived is called when a command is with the goroutine, or does not come.
+func (k *keeper) arrived(c command) {
+	if !c.first {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting--
+}
+
+// resume starts the plugin again when its start was given up for a command that did not settle its state.
+func (k *keeper) resume() {
+	k.mu.Lock()
+	waiting := k.waiting
+	k.mu.Unlock()
+	if k.cut && waiting == 0 && !k.removed && k.state() == supervise.Stopped {
+		k.attempt(k.ctx, supervise.Start, "its start was given up for a command that did not come about")
 	}
 }
 

@@ -104,6 +104,8 @@ func behave(mode string) {
 		p.Handler = sdk.TalkFunc(func(context.Context, *sdk.TalkRequest) ([]byte, error) { select {} })
 	case "hang in configure":
 		p.Start = func(context.Context, *sdk.Host) error { select {} }
+	case "slow in configure":
+		p.Start = func(context.Context, *sdk.Host) error { <-time.After(400 * time.Millisecond); return nil }
 	case "ignore TERM":
 		p.Drain = func(context.Context) error { select {} }
 		p.Start = func(context.Context, *sdk.Host) error {

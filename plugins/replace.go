@@ -14,6 +14,7 @@ import (
 // started again, and the error says why.
 func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 	old := k.current()
+	tried := k.cut && k.state() == supervise.Stopped || k.state() == supervise.Backoff
 	k.anew = true
 	switch {
 	case b.Disabled:
@@ -23,11 +24,11 @@ func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 		before := k.block
 		k.block = b
 		k.handle(supervise.Ended, reason)
-		err := k.attempt(ctx, supervise.Revive, reason)
-		if err != nil {
+		if err := k.attempt(ctx, supervise.Revive, reason); err != nil {
 			k.block = before // it did not run; whoever revives it gets what was accepted last
+			return k.again(tried, err)
 		}
-		return err
+		return nil
 	case old.about.Exclusive:
 		return k.replaceExclusive(ctx, b, old, reason)
 	}
@@ -44,6 +45,17 @@ func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 	k.install(next, old, supervise.Replaced, reason)
 	k.retire(old)
 	return nil
+}
+
+// again starts a plugin that was about to be started, in place of a new version that is not to be started again.
+func (k *keeper) again(tried bool, err error) error {
+	if s := k.state(); !tried || k.cut || k.ctx.Err() != nil || s == supervise.Backoff {
+		return err
+	}
+	if again := k.attempt(k.ctx, supervise.Revive, "the new one did not start: "+err.Error()); again != nil {
+		return fmt.Errorf("plugins: %s does not start: %w", k.id, errors.Join(err, again))
+	}
+	return fmt.Errorf("plugins: %s runs as it did before: %w", k.id, err)
 }
 
 // replaceFilter is replace for a filter, whose use in core changes with it. A plugin that would not notice goes on.
