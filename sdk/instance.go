@@ -165,5 +165,6 @@ func serverOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(pluginpb.MaxMessage), grpc.MaxSendMsgSize(pluginpb.MaxMessage),
 		grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(2 * window),
+		grpc.ForceServerCodecV2(newCodec()),
 	}
 }

@@ -72,7 +72,7 @@ func (kv *KV) GetAll(ctx context.Context, keys ...[]byte) ([]KVEntry, error) {
 }
 
 // Scan returns up to limit entries, 1 to 256, whose keys begin with prefix and come after the key after, in the order of their
-// bytes. Fewer than limit mean the end.
+// bytes. Fewer than limit mean the end, unless they fill 1 MiB, where the host cuts; none always do.
 func (kv *KV) Scan(ctx context.Context, prefix, after []byte, limit int) ([]KVEntry, error) {
 	if limit < 1 || limit > maxKVEntries {
 		return nil, badCall("kv_scan", ErrInvalid, "limit is 1 to 256")

@@ -87,21 +87,22 @@ func (s *talkServer) Serve(stream grpc.BidiStreamingServer[pluginpb.TalkRequests
 		s.mu.Unlock()
 	}()
 
-	var m pluginpb.TalkRequests
+	var m talkBatchIn
+	defer m.free()
 	for {
 		if err := stream.RecvMsg(&m); err != nil {
 			return endOfStream(err)
 		}
-		for _, p := range m.GetPeers() {
-			if err := t.introduce(p); err != nil {
+		for _, p := range m.peers {
+			if err := t.introduce(&p); err != nil {
 				return err
 			}
 		}
-		if err := t.accept(m.GetRequests(), time.Now()); err != nil {
+		if err := t.accept(m.requests, time.Now()); err != nil {
 			return err
 		}
-		if len(m.GetCancelled()) > 0 {
-			t.cancel(m.GetCancelled())
+		if len(m.cancelled) > 0 {
+			t.cancel(m.cancelled)
 		}
 	}
 }
@@ -153,18 +154,18 @@ type talkPeer struct {
 }
 
 // introduce gives a number to a peer.
-func (t *talkStream) introduce(p *pluginpb.TalkPeer) error {
-	number := p.GetNumber()
+func (t *talkStream) introduce(p *talkPeerIn) error {
+	number := p.number
 	if number >= pluginpb.MaxPeers {
 		return status.Errorf(codes.InvalidArgument, "peer number %d is not below %d", number, pluginpb.MaxPeers)
 	}
-	id, ok := nodeID(p.GetNodeId())
+	id, ok := nodeID(p.id)
 	if !ok {
 		return status.Error(codes.InvalidArgument, errNodeID.Error())
 	}
-	peer := talkPeer{known: true, id: id, addr: addrPort(p.GetIp(), p.GetPort())}
-	if len(p.GetRecord()) > 0 {
-		n, err := node(p.GetNodeId(), p.GetRecord())
+	peer := talkPeer{known: true, id: id, addr: addrPort(p.ip, p.port)}
+	if len(p.record) > 0 {
+		n, err := node(p.id, p.record)
 		if err != nil {
 			return status.Error(codes.InvalidArgument, fmt.Sprintf("record of peer %d: %v", number, err))
 		}

@@ -22,7 +22,6 @@ const (
 	flushAfter   = 100 * time.Microsecond // and how long one waits for that
 	maxTalkBatch = 1 << 20                // bytes of payload in one message
 	fewCancels   = 8                      // that are looked up without a set
-	maxSpare     = 256                    // responses kept to be used again
 )
 
 // talkJob is a request on its way through a worker.
@@ -51,6 +50,7 @@ type talkStream struct {
 	// owned by the reader
 	peers []talkPeer
 	chunk []talkJob
+	bytes []byte // room for payloads
 
 	mu      sync.Mutex
 	work    sync.Cond // of parked workers
@@ -61,10 +61,9 @@ type talkStream struct {
 	workers int
 	parked  int
 	waking  bool // a worker is on its way
-	out     []*pluginpb.TalkResponse
-	other   []*pluginpb.TalkResponse // room for out while it is sent
-	spare   []*pluginpb.TalkResponse // to be used again
-	waits   time.Duration            // since when the first of out waits
+	out     []talkAnswer
+	other   []talkAnswer  // room for out while it is sent
+	waits   time.Duration // since when the first of out waits
 	sending bool
 	closed  bool
 	idle    chan struct{} // not nil: closed when nothing is open and all is sent
@@ -79,7 +78,7 @@ func newTalkStream(s *talkServer, ctx context.Context, stream grpc.BidiStreaming
 }
 
 // accept queues requests.
-func (t *talkStream) accept(requests []*pluginpb.TalkRequest, now time.Time) error {
+func (t *talkStream) accept(requests []talkRequestIn, now time.Time) error {
 	if len(requests) == 0 {
 		return nil
 	}
@@ -94,21 +93,28 @@ func (t *talkStream) accept(requests []*pluginpb.TalkRequest, now time.Time) err
 		t.queue = t.queue[:n]
 		t.head = 0
 	}
-	for i, r := range requests {
+	for i := range requests {
+		r := &requests[i]
 		if len(t.chunk) == 0 {
-			t.chunk = make([]talkJob, min(len(requests)-i, jobChunk))
+			n := min(len(requests)-i, jobChunk)
+			size := 0
+			for _, r := range requests[i : i+n] {
+				size += len(r.payload)
+			}
+			t.chunk, t.bytes = make([]talkJob, n), make([]byte, size)
 		}
 		j := &t.chunk[0]
 		t.chunk = t.chunk[1:]
-		j.id = r.GetId()
-		j.Payload = r.GetPayload()
+		j.id = r.id
+		n := copy(t.bytes, r.payload)
+		j.Payload, t.bytes = t.bytes[:n:n], t.bytes[n:]
 		j.Deadline = now.Add(maxTalkTimeout)
-		if us := r.GetTimeoutUs(); us > 0 {
+		if us := r.timeoutMicro; us > 0 {
 			j.Deadline = now.Add(min(time.Duration(us)*time.Microsecond, maxTalkTimeout))
 		}
 		j.due = j.Deadline.Sub(t.started)
 		j.ctx.parent, j.ctx.deadline = t.ctx, j.Deadline
-		number, protocol := int(r.GetPeer()), int(r.GetProtocol())
+		number, protocol := int(r.peer), int(r.protocol)
 		switch {
 		case t.opened >= t.server.maxInFlight:
 			j.fault = fmt.Sprintf("more than %d requests in flight", t.server.maxInFlight)
@@ -252,18 +258,10 @@ func (t *talkStream) handle(j *talkJob) (payload []byte, fault string) {
 
 // answer puts a response where it waits to go out. t.mu is held.
 func (t *talkStream) answer(id uint64, payload []byte, fault string, now time.Duration) {
-	var r *pluginpb.TalkResponse
-	if n := len(t.spare); n > 0 {
-		r = t.spare[n-1]
-		t.spare = t.spare[:n-1]
-	} else {
-		r = new(pluginpb.TalkResponse)
-	}
-	r.Id, r.Payload, r.Error = id, payload, fault
 	if len(t.out) == 0 {
 		t.waits = now
 	}
-	t.out = append(t.out, r)
+	t.out = append(t.out, talkAnswer{id, payload, fault})
 }
 
 // flush sends the responses that wait. t.mu is held, but not meanwhile.
@@ -275,19 +273,14 @@ func (t *talkStream) flush() {
 	sent := batch
 	for len(batch) > 0 {
 		n := fitsTalk(batch)
-		if t.stream.Send(&pluginpb.TalkResponses{Responses: batch[:n]}) != nil {
+		if t.stream.SendMsg(encodeTalk(batch[:n])) != nil {
 			break // the reader sees it too, and closes
 		}
 		batch = batch[n:]
 	}
 	t.mu.Lock()
 	t.sending = false
-	for i, r := range sent {
-		if sent[i] = nil; len(t.spare) < maxSpare {
-			r.Payload = nil
-			t.spare = append(t.spare, r)
-		}
-	}
+	clear(sent)
 	t.other = sent
 	if t.sent != nil {
 		close(t.sent)
@@ -296,10 +289,10 @@ func (t *talkStream) flush() {
 	t.checkIdle()
 }
 
-func fitsTalk(batch []*pluginpb.TalkResponse) int {
+func fitsTalk(batch []talkAnswer) int {
 	size := 0
 	for i, r := range batch {
-		if size += len(r.Payload) + len(r.Error); size > maxTalkBatch && i > 0 {
+		if size += len(r.payload) + len(r.fault); size > maxTalkBatch && i > 0 {
 			return i
 		}
 	}
