@@ -120,10 +120,11 @@ type Block struct {
 	MaxQueue    int      // requests that wait; 4096, at most 16,384
 
 	// Of a filter plugin:
-	Stages  []core.Stage  // at least one
-	Order   int           // the lower ones are asked first
-	OnError core.Decision // in place of a filter that fails; Accept
-	DryRun  bool          // it decides nothing
+	Stages        []core.Stage  // at least one
+	StagesImplied bool          // nobody chose Stages: of them it is asked at those that it describes. Otherwise it is refused when it does not describe one
+	Order         int           // the lower ones are asked first
+	OnError       core.Decision // in place of a filter that fails; Accept
+	DryRun        bool          // it decides nothing
 }
 
 // ID is the name of the block among all: "talk.echo".
@@ -147,7 +148,7 @@ func (b *Block) same(o *Block) bool {
 
 // sameFilter tells whether core would use the filter of another block in the same way.
 func (b *Block) sameFilter(o *Block) bool {
-	return slices.Equal(b.Stages, o.Stages) && b.Order == o.Order && b.OnError == o.OnError && b.DryRun == o.DryRun &&
+	return slices.Equal(b.Stages, o.Stages) && b.StagesImplied == o.StagesImplied && b.Order == o.Order && b.OnError == o.OnError && b.DryRun == o.DryRun &&
 		(b.Kind != Filter || b.Deadline == o.Deadline)
 }
 

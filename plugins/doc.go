@@ -9,6 +9,7 @@
 //   - incarnation.go: one process of it, from its start to its drain
 //   - replace.go: one incarnation after another without losing a request
 //   - slot.go: the filter and the store that core has, whoever serves them
+//   - stages.go: where a filter is asked
 //   - protocols.go: which plugin serves which TALK protocol
 //   - describe.go: what a program says about itself, without running it
 //   - status.go, metrics.go: what operators see

@@ -25,7 +25,8 @@ type incarnation struct {
 	program   os.FileInfo // before it was started; nil: unknown
 	about     *pluginpb.Description
 	grants    []string
-	protocols []string // of a talk plugin
+	protocols []string     // of a talk plugin
+	stages    []core.Stage // of a filter plugin: where it is asked
 
 	talk   *link.Talk
 	filter *holder[core.Filter]
@@ -117,8 +118,11 @@ func (k *keeper) prepare(ctx context.Context, b *Block, in *incarnation, dir str
 			request.Talk.Protocols = append(request.Talk.Protocols, []byte(p))
 		}
 	case Filter:
+		if in.stages, err = b.stagesOf(in.about); err != nil {
+			return err
+		}
 		request.Filter = &pluginpb.FilterSettings{}
-		for _, s := range b.Stages {
+		for _, s := range in.stages {
 			request.Filter.Stages = append(request.Filter.Stages, s.String())
 		}
 	}
@@ -173,7 +177,7 @@ func (k *keeper) open(ctx context.Context, b *Block, in *incarnation) (err error
 		in.talk, err = link.OpenTalk(ctx, conn, k.talkConfig(b, in))
 	case Filter:
 		if in.stream, err = link.OpenFilter(ctx, conn); err == nil {
-			in.filter = &holder[core.Filter]{value: in.stream}
+			in.filter = &holder[core.Filter]{value: staged{in.stream, in.stages}}
 		}
 	case Store:
 		in.store = &holder[core.Store]{value: link.NewStore(conn)}

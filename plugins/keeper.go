@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -340,8 +341,11 @@ func (k *keeper) install(in, old *incarnation, e supervise.Event, reason string)
 	if k.kind == Talk {
 		k.set.protocols.keep(k, in.protocols)
 	}
+	others := false // it is asked at other stages than the one before
 	k.publish(func(s *snapshot) {
 		s.hint = ""
+		others = !slices.Equal(s.stages, in.stages)
+		s.stages = in.stages
 		if s.in = in; old != nil {
 			s.retiring = append(s.retiring, old)
 		}
@@ -349,6 +353,9 @@ func (k *keeper) install(in, old *incarnation, e supervise.Event, reason string)
 	k.handle(e, reason)
 	if k.kind == Filter {
 		k.join()
+		if others {
+			k.set.tellFilters()
+		}
 		if k.anew || !sameProgram(k.program, in.program) {
 			k.set.node.ForgetVerdicts(k.block.Name)
 		}

@@ -183,6 +183,8 @@ func behave(mode string) {
 		sdk.Serve(&sdk.FilterPlugin{Info: sdk.Info{Name: "filter"}, Config: c, Filter: sdk.FilterFunc(func(n *enode.Node) bool {
 			return c.Answer == "" || n.Load(enr.WithEntry(c.Answer, new([]byte))) == nil
 		})})
+	case "filter at serve":
+		sdk.Serve(&sdk.FilterPlugin{Info: sdk.Info{Name: "filter"}, Stages: []sdk.Stage{sdk.StageServe}, Filter: sdk.FilterFunc(func(*enode.Node) bool { return false })})
 	case "store":
 		sdk.Serve(&sdk.StorePlugin{Info: sdk.Info{Name: "store", Exclusive: true}, Store: &memory{entries: make(map[string]sdk.Entry)}})
 	case "other version":

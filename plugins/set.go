@@ -66,7 +66,11 @@ func (s *Set) Filters() (all []core.FilterConfig) {
 	for _, k := range s.all() {
 		k.mu.Lock()
 		if k.joined {
-			blocks = append(blocks, k.now.block)
+			b := k.now.block
+			if len(k.now.stages) > 0 {
+				b.Stages = k.now.stages
+			}
+			blocks = append(blocks, b)
 			slots[k.now.block.Name] = k.filter
 		}
 		k.mu.Unlock()

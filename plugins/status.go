@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins/internal/link"
 	"github.com/discv5/host/plugins/internal/process"
 	"github.com/discv5/host/plugins/internal/supervise"
@@ -94,6 +95,7 @@ type snapshot struct {
 	hint        string
 	exitAt      time.Time
 	exitLines   []string
+	stages      []core.Stage   // where the filter is asked that served last; empty: none has
 	past        TalkStats      // of the incarnations that were
 	retiring    []*incarnation // those that are drained behind another
 }

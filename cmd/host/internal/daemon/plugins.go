@@ -79,7 +79,7 @@ func Bundled(dir string, log hclog.Logger) (*plugins.Set, error) {
 	settings.Blocks = []plugins.Block{
 		{Kind: plugins.Talk, Name: "echo", Source: "builtin:echo"},
 		{
-			Kind: plugins.Filter, Name: "expr", Source: "builtin:expr", Stages: []core.Stage{core.StageTable, core.StageServe, core.StageDeliver},
+			Kind: plugins.Filter, Name: "expr", Source: "builtin:expr", StagesImplied: true, Stages: []core.Stage{core.StageTable, core.StageServe, core.StageDeliver},
 			Configure: func(*pluginpb.Description) ([]byte, error) { return []byte(`{"expression": "true"}`), nil },
 		},
 		{Kind: plugins.Store, Name: "bolt", Source: "builtin:bolt"},
@@ -145,7 +145,7 @@ func block(p *config.Plugin) plugins.Block {
 		Kind: plugins.Kind(p.Kind), Name: p.Name, Source: p.Source, Args: p.Args, SHA256: p.SHA256, Env: p.Env,
 		Disabled: !p.Enabled, Required: p.Required, Grants: p.Grants, Deadline: p.Deadline,
 		Protocols: p.Protocols, MaxInFlight: p.MaxInFlight, MaxPerPeer: p.MaxPerPeer, MaxQueue: p.MaxQueue,
-		Order: p.Order, DryRun: p.DryRun,
+		StagesImplied: p.Kind == config.Filter && len(p.Stages) == 0, Order: p.Order, DryRun: p.DryRun,
 		Configure: func(d *pluginpb.Description) ([]byte, error) { return configure(p, d) },
 	}
 	if p.OnError == "reject" {
@@ -157,7 +157,7 @@ func block(p *config.Plugin) plugins.Block {
 	return b
 }
 
-// stagesOf are the stages of a filter: without any in its block all of them.
+// stagesOf are the stages of a filter: without any in its block all of them, as far as it describes them.
 func stagesOf(p *config.Plugin) (stages []core.Stage) {
 	if p.Kind != config.Filter {
 		return nil
