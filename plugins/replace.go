@@ -77,6 +77,19 @@ func (k *keeper) keepProtocols() {
 	}
 }
 
+// reclaim takes protocols that the plugin serves and another one had in the meantime.
+func (k *keeper) reclaim() error {
+	in := k.current()
+	if k.kind != Talk || in == nil {
+		return nil
+	}
+	if err := k.set.protocols.claim(k, in.protocols); err != nil {
+		return fmt.Errorf("plugins: %s: %w", k.id, err)
+	}
+	k.keepProtocols()
+	return nil
+}
+
 // retire drains an incarnation in whose place another one serves.
 func (k *keeper) retire(in *incarnation) {
 	k.retired.Go(func() {

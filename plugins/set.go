@@ -266,7 +266,8 @@ func (s *Set) Replace(ctx context.Context, b Block) error {
 
 // Reload makes the set run the plugins of a new configuration: unchanged ones stay, changed ones are replaced, talk and
 // filter plugins come and go. A filter whose order, on_error, dry_run or deadline changed goes on; one that is new decides when it was started once. A
-// store that comes or goes is ErrRestart, and its change is left out. The error joins all that failed; what it names goes on as it
+// protocol that its block names moves to a plugin from one that gives it up, in whatever order they are; see DESIGN.md for what cannot
+// move. A store that comes or goes is ErrRestart, and its change is left out. The error joins all that failed; what it names goes on as it
 // was.
 func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 	s.reload.Lock()
@@ -288,8 +289,13 @@ func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 			errs = append(errs, s.drop(ctx, k))
 		}
 	}
+	s.protocols.move(blocks)
 	for i := range blocks {
-		errs = append(errs, s.bringUpToDate(ctx, blocks[i]))
+		err := s.bringUpToDate(ctx, blocks[i])
+		if err != nil {
+			s.protocols.stay(blocks[i].ID())
+		}
+		errs = append(errs, err)
 	}
 	s.arrange(blocks)
 	return errors.Join(errs...)
@@ -315,7 +321,15 @@ func (s *Set) bringUpToDate(ctx context.Context, b Block) error {
 		return err
 	}
 	same := false
-	err = k.do(ctx, false, func(context.Context) error { same = k.block.same(&b); k.block.Required = b.Required; return nil })
+	err = k.do(ctx, false, func(context.Context) error {
+		same = k.block.same(&b)
+		k.block.Required = b.Required
+		k.publish(nil)
+		if same {
+			return k.reclaim()
+		}
+		return nil
+	})
 	if err != nil || same {
 		return err
 	}
