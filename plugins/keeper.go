@@ -44,6 +44,7 @@ type keeper struct {
 	pollAt  time.Time
 	removed bool
 	anew    bool        // the next incarnation may decide in another way than the last one
+	off     bool        // an operator or the configuration has disabled it
 	cut     bool        // the last start was given up for a command
 	program os.FileInfo // of the last incarnation that served
 	first   sync.Once
@@ -101,6 +102,7 @@ func (k *keeper) run() {
 	defer close(k.done)
 	defer k.settled()
 	if k.block.Disabled {
+		k.off = true
 		k.handle(supervise.Disable, "the configuration disables it")
 		k.settled()
 	} else {
@@ -165,9 +167,9 @@ func (k *keeper) giveWay(ctx context.Context) {
 	}
 }
 
-// join hands a filter to core when it was started once: before, each node would wait for it in vain.
+// join hands a filter to core when it was started once: before, each node would wait for it in vain. One that is disabled has no say.
 func (k *keeper) join() {
-	if k.kind != Filter || k.removed || k.ctx.Err() != nil {
+	if k.kind != Filter || k.off || k.removed || k.ctx.Err() != nil {
 		return
 	}
 	k.mu.Lock()
@@ -283,12 +285,22 @@ func (k *keeper) given() {
 	}
 }
 
-// attempt starts the plugin, and makes it the one that serves.
+// attempt starts the plugin, and makes it the one that serves. When it fails, it gives up what a plugin has that is not started
+// again.
 func (k *keeper) attempt(ctx context.Context, e supervise.Event, reason string) error {
-	k.cut = false
+	k.cut, k.off = false, false
 	if k.handle(e, reason); k.state() != supervise.Starting {
 		return fmt.Errorf("%w: it is %v", ErrUnavailable, k.state())
 	}
+	err := k.try(ctx)
+	if err != nil {
+		k.given()
+	}
+	return err
+}
+
+// try is attempt for a plugin that is Starting, and gives up nothing.
+func (k *keeper) try(ctx context.Context) error {
 	k.expect()
 	in, err := k.start(ctx, &k.block, func(*process.Process) { k.handle(supervise.Launched, "") })
 	defer k.settled()
@@ -300,15 +312,14 @@ func (k *keeper) attempt(ctx context.Context, e supervise.Event, reason string) 
 		k.cut = true
 		k.handle(supervise.Drain, "it is not started to the end")
 		k.handle(supervise.Ended, "")
-		k.given()
 		return err
 	case refused(err):
-		k.handle(supervise.Refuse, err.Error())
+		k.tell(supervise.Refuse, err.Error(), Hint(err))
 	default:
-		k.handle(supervise.Crash, err.Error())
+		k.tell(supervise.Crash, err.Error(), Hint(err))
 	}
 	k.failed(err)
-	k.given()
+	k.join()
 	return err
 }
 

@@ -79,6 +79,12 @@ func behave(mode string) {
 		lock := func(dir string) error { return os.Mkdir(dir+"/lock", 0o700) }
 		p.Start = func(_ context.Context, h *sdk.Host) error { dir = h.DataDir(); return lock(dir) }
 		p.Drain = func(context.Context) error { return os.Remove(dir + "/lock") }
+	case "exclusive with a field":
+		p.Info.Exclusive = true
+		p.Start = func(ctx context.Context, h *sdk.Host) error {
+			_, err := h.SetFields(ctx, enr.WithEntry("mine", []byte("x")))
+			return err
+		}
 	case "metered":
 		p.Start = func(_ context.Context, h *sdk.Host) error {
 			h.Gauge("temperature", "How warm it is.").Set(36.6)

@@ -24,11 +24,14 @@ func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 		before := k.block
 		k.block = b
 		k.handle(supervise.Ended, reason)
-		if err := k.attempt(ctx, supervise.Revive, reason); err != nil {
+		k.cut, k.off = false, false
+		k.handle(supervise.Revive, reason)
+		err := k.try(ctx)
+		if err != nil {
 			k.block = before // it did not run; whoever revives it gets what was accepted last
-			return k.again(tried, err)
+			err = k.again(tried, err)
 		}
-		return nil
+		return err
 	case old.about.Exclusive:
 		return k.replaceExclusive(ctx, b, old, reason)
 	}
@@ -50,6 +53,7 @@ func (k *keeper) replace(ctx context.Context, b Block, reason string) error {
 // again starts a plugin that was about to be started, in place of a new version that is not to be started again.
 func (k *keeper) again(tried bool, err error) error {
 	if s := k.state(); !tried || k.cut || k.ctx.Err() != nil || s == supervise.Backoff {
+		k.given()
 		return err
 	}
 	if again := k.attempt(k.ctx, supervise.Revive, "the new one did not start: "+err.Error()); again != nil {
@@ -111,13 +115,15 @@ func (k *keeper) replaceExclusive(ctx context.Context, b Block, old *incarnation
 	k.ended(old)
 	k.handle(supervise.Ended, reason)
 	k.block = b
-	err := k.attempt(ctx, supervise.Start, reason)
+	k.cut = false
+	k.handle(supervise.Start, reason)
+	err := k.try(ctx)
 	if err == nil {
 		return nil
 	}
 	k.block = before
 	if k.ctx.Err() != nil || errors.Is(err, errInterrupted) {
-		k.serve(nil, false)
+		k.given()
 		return err
 	}
 	if again := k.attempt(k.ctx, supervise.Revive, "the new one did not start: "+err.Error()); again != nil {
@@ -130,6 +136,10 @@ func (k *keeper) replaceExclusive(ctx context.Context, b Block, old *incarnation
 
 // disable ends the plugin until it is enabled.
 func (k *keeper) disable(reason string) error {
+	k.off, k.cut = true, false
+	if k.kind == Filter {
+		k.leave() // its on_error is for one that fails
+	}
 	k.stop(reason, k.set.cfg.timing.drain)
 	k.handle(supervise.Disable, reason)
 	k.given()

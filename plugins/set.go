@@ -51,7 +51,7 @@ func New(cfg Config) (*Set, error) {
 	for _, b := range cfg.Blocks {
 		b.setDefaults()
 		k := newKeeper(s, b)
-		k.joined = b.Kind == Filter
+		k.joined = b.Kind == Filter && !b.Disabled
 		s.keepers = append(s.keepers, k)
 	}
 	s.cfg.Blocks = nil
@@ -59,7 +59,7 @@ func New(cfg Config) (*Set, error) {
 }
 
 // Filters are the filter plugins as core has them, for its Config: those that are asked first come first. A plugin that Reload
-// added is among them when it was started once.
+// added is among them when it was started once; one that is disabled is not.
 func (s *Set) Filters() (all []core.FilterConfig) {
 	var blocks []Block
 	slots := make(map[string]*slot[core.Filter])

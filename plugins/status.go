@@ -116,7 +116,10 @@ func (k *keeper) publish(change func(*snapshot)) {
 }
 
 // handle gives an event to the machine and tells what comes of it.
-func (k *keeper) handle(e supervise.Event, reason string) {
+func (k *keeper) handle(e supervise.Event, reason string) { k.tell(e, reason, "") }
+
+// tell is handle with what an operator may do about a refusal or a crash; empty: nothing is known.
+func (k *keeper) tell(e supervise.Event, reason, hint string) {
 	changes := k.machine.Handle(time.Now(), e, reason)
 	k.publish(func(s *snapshot) {
 		for _, c := range changes {
@@ -138,6 +141,9 @@ func (k *keeper) handle(e supervise.Event, reason string) {
 		args := []any{"plugin", k.id, "from", c.From.String(), "to", c.To.String()}
 		if c.Reason != "" {
 			args = append(args, "reason", c.Reason)
+		}
+		if hint != "" && (c.To == Crashed || c.To == Refused) {
+			args = append(args, "hint", hint)
 		}
 		k.set.cfg.Log.Log(level, "plugin changed its state", args...)
 		if k.set.cfg.OnEvent != nil {
