@@ -11,7 +11,7 @@ const (
 	tick  = 250 * time.Millisecond
 	busy  = 0.8 // of what the processors can do: there should be more
 	idle  = 0.6 // of one: one would do
-	quiet = 40  // ticks in a row until it is one again
+	quiet = 8   // ticks in a row until it is one
 )
 
 // pool decides how many processors there should be.
@@ -36,15 +36,15 @@ func (p *pool) next(used, in time.Duration) int {
 	return p.count
 }
 
-// Follow begins with one processor and adapts their number until done is closed. It leaves it alone where GOMAXPROCS is set in the
+// Follow adapts the number of processors until done is closed. A process begins with all of them, for what it has to do at its
+// start, and has one after two seconds with little work. Follow leaves their number alone where GOMAXPROCS is set in the
 // environment, and where the system does not tell how much CPU time was used.
 func Follow(done <-chan struct{}) {
 	last, ok := usedTime()
 	if !ok || os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
-	p := pool{count: 1, most: runtime.GOMAXPROCS(0)}
-	runtime.GOMAXPROCS(p.count)
+	p := pool{count: runtime.GOMAXPROCS(0), most: runtime.GOMAXPROCS(0)}
 	go func() {
 		ticker := time.NewTicker(tick)
 		defer ticker.Stop()
