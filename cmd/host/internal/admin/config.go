@@ -1,0 +1,90 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/hashicorp/go-hclog"
+)
+
+// SocketName is the name of the socket in the data folder.
+const SocketName = "admin.sock"
+
+const (
+	minToken     = 16 // bytes of a token; fewer can be guessed
+	defaultGrace = 5 * time.Minute
+)
+
+// Config says what to serve and where. Node and one of Socket and TCP are required.
+type Config struct {
+	Node    Node
+	Plugins Plugins // nil: there are none
+	// Feed has the events; nil makes one, which hears only of the node. A feed serves one server.
+	Feed *Feed
+	// Metrics is served at /metrics; nil: there is none.
+	Metrics http.Handler
+	Version string // of the host, for its status
+
+	// Socket is the path of a unix socket, which only the owner of the process can use; empty: none. SocketPath is the usual one.
+	Socket string
+	// TCP is the address of another listener, which asks for Token; the zero value: none. Port 0 takes a free one.
+	TCP netip.AddrPort
+	// Token is what requests over TCP carry as "Authorization: Bearer"; at least 16 bytes.
+	Token string
+	// Remote allows an address for TCP that other machines reach. There is no encryption.
+	Remote bool
+
+	// Grace is how long the table may be without a node that answers before the host is not ready; 5 min.
+	Grace time.Duration
+	// Log takes what an operator should know; nil discards it.
+	Log hclog.Logger
+}
+
+// SocketPath is the socket of the host with a data folder.
+func SocketPath(dataDir string) string { return filepath.Join(dataDir, SocketName) }
+
+// Validate reports everything that is wrong with a configuration, joined.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(what, advice string) { errs = append(errs, hint.New("admin: "+what, advice)) }
+	if c.Node == nil {
+		bad("there is no node to serve", "")
+	}
+	if c.Socket == "" && !c.TCP.IsValid() {
+		bad("there is nothing to listen on", "give a socket or an address")
+	}
+	if c.Socket != "" {
+		if err := checkSocketPath(c.Socket); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.TCP.IsValid() {
+		if len(c.Token) < minToken {
+			bad(fmt.Sprintf("TCP asks for a token of at least %d bytes, not %d", minToken, len(c.Token)), "the output of `openssl rand -hex 32` is a good one; keep it in a file")
+		}
+		if !c.Remote && !c.TCP.Addr().Unmap().IsLoopback() {
+			bad(fmt.Sprintf("%v is reached from other machines", c.TCP), "listen on 127.0.0.1, or allow remote access if the network between is trusted: there is no encryption")
+		}
+	}
+	if c.Grace < 0 {
+		bad("the grace time is negative", "")
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) setDefaults() {
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	if c.Feed == nil {
+		c.Feed = NewFeed()
+	}
+	if c.Grace == 0 {
+		c.Grace = defaultGrace
+	}
+}

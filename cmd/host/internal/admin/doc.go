@@ -1,0 +1,41 @@
+// Package admin is how operators and their programs reach a running host: JSON-RPC for what is done, plain HTTP for what is
+// shown, server-sent events for what happens.
+//
+// # Layout
+//
+//   - config.go: Config; interfaces.go: what a server needs of a node and of plugins
+//   - server.go: Listen and Close; socket.go: the unix socket; accept.go: how many may connect; auth.go: the token of TCP
+//   - routes.go: every path; get.go: what GET shows; health.go: whether the host is alive and ready
+//   - views.go, views_plugins.go: the documents that are shown
+//   - rpc.go: JSON-RPC 2.0; failures.go: its errors; args.go: its parameters; nearest.go: what an unknown method may mean
+//   - methods.go: every method; methods_discv5.go, methods_record.go, methods_host.go: what they do
+//   - feed.go: the last events; stream.go: who reads them
+//   - openapi.json: the description of the paths; openapi.go serves it
+//   - client.go, client_events.go: the other end, for our own commands
+//
+// # Goroutines and ownership
+//
+// Listen starts a goroutine per listener, one that brings the node's events to the feed and one that watches the table; Close waits for
+// them. net/http has
+// one per connection, which Close ends by closing the connection. A batch has up to batchAtOnce more while it runs. One probe of the node may outlive its request while the node
+// does not answer, and there is never a second one. The feed is locked, readers walk through it by themselves.
+//
+// # Errors
+//
+// An error of JSON-RPC has a code of the specification, or of the range left to servers, and in its data a reason that programs
+// can compare and often a hint. A path answers an error as {"error", "hint"}. The client returns what a server said as an *Error,
+// whose hint package hint finds.
+//
+// # Limits
+//
+//   - connections: maxConns for each listener; what exceeds them is closed at once
+//   - headers: maxHeader bytes; bodies: maxBody bytes; both within readTimeout
+//   - a batch: maxBatch calls, batchAtOnce at a time, maxAnswer bytes of results
+//   - calls: maxCalls at a time, callTimeout each; copies of large state: maxCopies at a time
+//   - events: ringSize are kept, maxReaders read them; who does not keep up is dropped and counted
+//
+// # Specification
+//
+// The JSON-RPC 2.0 specification; the discv5 methods of github.com/ethereum/portal-network-specs, read leniently because
+// clients differ; the event stream format of the HTML standard.
+package admin

@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// ringSize is how many events are kept for those who come back, about 2 KB each.
+const ringSize = 2048
+
+// PluginState is the type of the event that a plugin came to another state.
+const PluginState = "plugin_state"
+
+// lostEvents is the type of the event that tells a reader of a gap.
+const lostEvents = "events_lost"
+
+// Event is something that happened, as the stream of events shows it. Fields that do not apply are left out.
+type Event struct {
+	Type   string         `json:"type"`
+	Time   time.Time      `json:"time"`
+	NodeID string         `json:"nodeId,omitempty"`
+	Addr   netip.AddrPort `json:"addr,omitzero"`
+	Prefix netip.Prefix   `json:"prefix,omitzero"` // of a ban of an address range
+	ENR    string         `json:"enr,omitempty"`
+	Detail string         `json:"detail,omitempty"` // a reason, or a new state
+
+	Plugin string `json:"plugin,omitempty"` // "talk.echo"
+	From   string `json:"from,omitempty"`   // states of the plugin
+	To     string `json:"to,omitempty"`
+
+	Lost uint64 `json:"lost,omitempty"` // events that are missing right before this one
+}
+
+// EventTypes are the types of events.
+func EventTypes() []string {
+	types := []string{PluginState}
+	for t := core.NodeAdded; t.String() != "unknown"; t++ {
+		types = append(types, t.String())
+	}
+	return types
+}
+
+// Feed keeps the last events. It never waits for who reads them. All methods may be called from any goroutine.
+type Feed struct {
+	epoch string // distinguishes the ids of this run from those of others
+
+	mu   sync.Mutex // a leaf
+	ring [ringSize]*entry
+	next uint64        // number of the next event
+	wake chan struct{} // closed at the next event; nil: nobody waits
+}
+
+// entry is an event in the feed. It becomes text when the first reader wants it.
+type entry struct {
+	number uint64
+	kind   string
+	node   core.Event
+	plugin plugins.Event
+
+	once sync.Once
+	text []byte // as it goes over the wire
+}
+
+// NewFeed makes a feed without events.
+func NewFeed() *Feed { return &Feed{epoch: strconv.FormatInt(time.Now().UnixMilli(), 36), next: 1} }
+
+// Plugin takes in a change of a plugin's state. It is fit for plugins.Config.OnEvent.
+func (f *Feed) Plugin(e plugins.Event) { f.publish(&entry{kind: PluginState, plugin: e}) }
+
+func (f *Feed) follow(events <-chan core.Event) {
+	for e := range events {
+		f.publish(&entry{kind: e.Type.String(), node: e})
+	}
+}
+
+func (f *Feed) publish(e *entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e.number = f.next
+	f.ring[f.next%ringSize] = e
+	f.next++
+	if f.wake != nil {
+		close(f.wake)
+		f.wake = nil
+	}
+}
+
+// after appends the events behind a number, and tells how many of them are gone. Without any, wake is closed at the next one.
+func (f *Feed) after(dst []*entry, number uint64) (events []*entry, lost uint64, wake <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from := number + 1
+	if oldest := f.oldest(); from < oldest {
+		lost, from = oldest-from, oldest
+	}
+	for ; from < f.next; from++ {
+		dst = append(dst, f.ring[from%ringSize])
+	}
+	if len(dst) == 0 {
+		if f.wake == nil {
+			f.wake = make(chan struct{})
+		}
+		wake = f.wake
+	}
+	return dst, lost, wake
+}
+
+func (f *Feed) oldest() uint64 {
+	if f.next <= ringSize {
+		return 1
+	}
+	return f.next - ringSize
+}
+
+func (f *Feed) last() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next - 1
+}
+
+// id is what a reader comes back with.
+func (f *Feed) id(number uint64) string { return fmt.Sprintf("%s-%d", f.epoch, number) }
+
+// parse is the opposite of id. An id of another run stands for the beginning of this one, and its gap has no known size.
+func (f *Feed) parse(id string) (number uint64, sameRun bool, err error) {
+	epoch, digits, _ := strings.Cut(id, "-")
+	number, err = strconv.ParseUint(digits, 10, 64)
+	if err != nil || epoch == "" {
+		return 0, false, fmt.Errorf("%q is not the id of an event", id)
+	}
+	if epoch != f.epoch {
+		return 0, false, nil
+	}
+	return min(number, f.last()), true, nil
+}
+
+// wire is the event in the format of a stream.
+func (e *entry) wire(f *Feed) []byte {
+	e.once.Do(func() { e.text = frame(e.kind, f.id(e.number), e.event()) })
+	return e.text
+}
+
+func frame(kind, id string, e Event) []byte {
+	data, _ := json.Marshal(e) // text, numbers and times always do
+	return fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", kind, id, data)
+}
+
+func (e *entry) event() Event {
+	if e.kind == PluginState {
+		p := e.plugin
+		return Event{Type: e.kind, Time: p.At, Plugin: p.ID, From: p.From.String(), To: p.To.String(), Detail: p.Reason}
+	}
+	n := e.node
+	v := Event{Type: e.kind, Time: n.Time, Addr: n.Addr, Prefix: n.Prefix, Detail: n.Detail, Lost: n.Lost}
+	if (n.ID != enode.ID{}) {
+		v.NodeID = hexID(n.ID)
+	}
+	if n.Node != nil {
+		v.ENR = n.Node.String()
+	}
+	return v
+}

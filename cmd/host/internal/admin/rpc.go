@@ -1,0 +1,205 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxBatch    = 100     // calls of a batch
+	batchAtOnce = 8       // of them, at a time
+	maxAnswer   = 8 << 20 // bytes of the results of a batch, after which the rest fails
+)
+
+// call is a request of JSON-RPC.
+type call struct {
+	Version *string         `json:"jsonrpc"`
+	Method  *string         `json:"method"`
+	Params  json.RawMessage `json:"params"`
+	ID      json.RawMessage `json:"id"`
+}
+
+// answer is a response of JSON-RPC.
+type answer struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   *Error          `json:"error,omitempty"`
+}
+
+var null = json.RawMessage("null")
+
+func refused(id json.RawMessage, e *Error) *answer {
+	return &answer{Version: "2.0", ID: id, Error: e}
+}
+
+func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		e, status := fail(CodeParse, "the request could not be read", "", ""), http.StatusBadRequest
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			e, status = fail(CodeLimit, fmt.Sprintf("the request is longer than %d bytes", maxBody), "too_large", ""), http.StatusRequestEntityTooLarge
+		}
+		show(w, status, refused(null, e))
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // all is read, and a call may take a while
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	var reply any
+	if body = bytes.TrimLeft(body, " \t\r\n"); len(body) > 0 && body[0] == '[' {
+		reply = s.batch(ctx, body)
+	} else if a := s.single(ctx, body); a != nil {
+		reply = a
+	}
+	if reply == nil {
+		w.WriteHeader(http.StatusNoContent) // there were only notifications
+		return
+	}
+	show(w, http.StatusOK, reply)
+}
+
+// batch makes the calls of a batch; nil says that none of them wants an answer.
+func (s *Server) batch(ctx context.Context, body []byte) any {
+	var calls []json.RawMessage
+	switch err := json.Unmarshal(body, &calls); {
+	case err != nil:
+		return refused(null, fail(CodeParse, "the batch is not JSON: "+err.Error(), "", ""))
+	case len(calls) == 0:
+		return refused(null, fail(CodeInvalidRequest, "the batch is empty", "", ""))
+	case len(calls) > maxBatch:
+		return refused(null, fail(CodeLimit, fmt.Sprintf("a batch of %d calls, and %d are the most", len(calls), maxBatch), "too_large", ""))
+	}
+	answers := make([]*answer, len(calls))
+	var next, size atomic.Int64
+	var wg sync.WaitGroup
+	for range min(batchAtOnce, len(calls)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(calls)); i = next.Add(1) - 1 {
+				if size.Load() > maxAnswer {
+					answers[i] = refused(idOf(calls[i]), fail(CodeLimit, "the results of the batch are too large", "too_large", "send fewer calls at a time"))
+					continue
+				}
+				if a := s.single(ctx, calls[i]); a != nil {
+					size.Add(int64(len(a.Result)))
+					answers[i] = a
+				}
+			}
+		})
+	}
+	wg.Wait()
+	answers = slices.DeleteFunc(answers, func(a *answer) bool { return a == nil })
+	if len(answers) == 0 {
+		return nil
+	}
+	return answers
+}
+
+// idOf is the id of a request that is not made.
+func idOf(text []byte) json.RawMessage {
+	var c call
+	if json.Unmarshal(text, &c) != nil || !validID(c.ID) {
+		return null
+	}
+	return c.ID
+}
+
+func validID(id json.RawMessage) bool {
+	return len(id) > 0 && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9' || bytes.Equal(id, null))
+}
+
+// single makes one call; nil for a notification, which wants no answer.
+func (s *Server) single(ctx context.Context, text []byte) *answer {
+	if !json.Valid(text) {
+		return refused(null, fail(CodeParse, "the request is not JSON", "", ""))
+	}
+	var c call
+	if err := json.Unmarshal(text, &c); err != nil || c.Method == nil {
+		return refused(null, fail(CodeInvalidRequest, "a request is an object with a method", "", ""))
+	}
+	notification := c.ID == nil
+	if !notification && !validID(c.ID) {
+		return refused(null, fail(CodeInvalidRequest, "an id is text, a number or null", "", ""))
+	}
+	if c.Version != nil && *c.Version != "2.0" { // without one it is taken for 2.0
+		return refused(idOr(c.ID), fail(CodeInvalidRequest, "this is JSON-RPC 2.0", "", ""))
+	}
+	result, err := s.do(ctx, *c.Method, c.Params)
+	s.served.Add(1)
+	if err != nil {
+		s.failed.Add(1)
+	}
+	switch {
+	case notification:
+		return nil
+	case err != nil:
+		return refused(c.ID, failure(err))
+	}
+	return &answer{Version: "2.0", ID: c.ID, Result: result}
+}
+
+func idOr(id json.RawMessage) json.RawMessage {
+	if id == nil {
+		return null
+	}
+	return id
+}
+
+// do calls a method.
+func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (result json.RawMessage, err error) {
+	m := s.methods[name]
+	if m == nil {
+		return nil, s.unknown(name)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("a method panicked", "method", name, "err", p, "stack", string(debug.Stack()))
+			result, err = nil, fail(CodeInternal, "an internal error, which is in the log of the host", "", "")
+		}
+	}()
+	a, err := readArgs(m, params)
+	if err != nil {
+		return nil, err
+	}
+	a.s = s
+	select {
+	case s.calls <- struct{}{}:
+		defer func() { <-s.calls }()
+	default:
+		return nil, fail(CodeLimit, fmt.Sprintf("%d calls are under way, and that is the most", maxCalls), "busy", "try again later")
+	}
+	if m.copies {
+		release, err := s.takeCopy(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	v, err := m.do(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fail(CodeInternal, "the result cannot be shown: "+err.Error(), "", "")
+	}
+	return text, nil
+}
+
+func (s *Server) unknown(name string) error {
+	advice := "the methods begin with discv5_ and host_; host_methods lists them"
+	if near := nearest(name, MethodNames()); near != "" {
+		advice = "did you mean " + near + "?"
+	}
+	return fail(CodeNoMethod, fmt.Sprintf("there is no method %q", name[:min(len(name), 100)]), "unknown_method", advice)
+}

@@ -1,0 +1,189 @@
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxHeader    = 16 << 10 // bytes of a request's header
+	maxBody      = 1 << 20  // bytes of a request's body
+	readTimeout  = 15 * time.Second
+	idleTimeout  = 2 * time.Minute
+	callTimeout  = time.Minute // of one call
+	writeTimeout = callTimeout + 15*time.Second
+	maxCalls     = 64 // calls at a time, for all clients
+	maxCopies    = 2  // copies of large state at a time
+	// closePatience is how long Close lets requests end, which see the end of their context at once.
+	closePatience = 700 * time.Millisecond
+	eventsWaiting = 4096
+)
+
+// Server serves the admin API. All methods may be called from any goroutine.
+type Server struct {
+	// set by Listen, then read-only
+	cfg     Config
+	started time.Time
+	events  interface{ Close() }
+	servers []*http.Server
+	tcp     net.Addr
+	ctx     context.Context // ends with the server
+	cancel  context.CancelFunc
+	methods map[string]*method
+	calls   chan struct{} // has room for what may run
+	copies  chan struct{}
+	// readerTimeout is how long a reader of events may take for what is sent to it.
+	readerTimeout time.Duration
+
+	probe    probe
+	inTouch  touch
+	refused  atomic.Uint64
+	rejected atomic.Uint64
+	served   atomic.Uint64
+	failed   atomic.Uint64
+	readers  atomic.Int64
+	dropped  atomic.Uint64
+
+	listeners sync.WaitGroup
+	closing   sync.Once
+	closeErr  error
+}
+
+// Stats are counters since the start, and gauges where a comment says so.
+type Stats struct {
+	Refused        uint64 // connections beyond the bound
+	Unauthorized   uint64 // requests over TCP without the token
+	Calls          uint64 // of JSON-RPC methods
+	FailedCalls    uint64
+	EventReaders   int    // gauge
+	ReadersDropped uint64 // that did not keep up
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Refused: s.refused.Load(), Unauthorized: s.rejected.Load(), Calls: s.served.Load(), FailedCalls: s.failed.Load(),
+		EventReaders: int(s.readers.Load()), ReadersDropped: s.dropped.Load(),
+	}
+}
+
+// Listen starts to serve. Nothing is left behind when it returns an error.
+func Listen(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.setDefaults()
+	s := &Server{
+		cfg: cfg, started: time.Now(), methods: methodsByName(), readerTimeout: readerTimeout,
+		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies),
+	}
+	s.inTouch.last = s.started
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	var opened []net.Listener
+	abandon := func(err error) (*Server, error) {
+		s.cancel()
+		for _, l := range opened {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, err
+	}
+	if cfg.Socket != "" {
+		l, err := listenSocket(cfg.Socket)
+		if err != nil {
+			return abandon(err)
+		}
+		opened = append(opened, l)
+	}
+	if cfg.TCP.IsValid() {
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(cfg.TCP))
+		if err != nil {
+			return abandon(fmt.Errorf("admin: %w", err))
+		}
+		opened = append(opened, l)
+		s.tcp = l.Addr()
+	}
+	events, err := cfg.Node.Events(eventsWaiting)
+	if err != nil {
+		return abandon(fmt.Errorf("admin: %w", err))
+	}
+	s.events = events
+	s.listeners.Go(func() { cfg.Feed.follow(events.C) })
+	s.listeners.Go(s.watch)
+	for _, l := range opened {
+		s.serve(l)
+	}
+	return s, nil
+}
+
+func (s *Server) serve(l net.Listener) {
+	var handler http.Handler
+	if _, local := l.(*socket); local {
+		handler = s.handler(true)
+	} else {
+		handler = &guard{next: s.handler(false), probes: s.probes(), token: sha256.Sum256([]byte(s.cfg.Token)), failed: &s.rejected}
+	}
+	server := &http.Server{
+		Handler:        limited(handler),
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   writeTimeout,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       s.cfg.Log.StandardLogger(nil),
+		BaseContext:    func(net.Listener) context.Context { return s.ctx },
+	}
+	s.servers = append(s.servers, server)
+	s.listeners.Go(func() {
+		if err := server.Serve(&bounded{Listener: l, most: maxConns, refused: &s.refused}); !errors.Is(err, http.ErrServerClosed) {
+			s.cfg.Log.Error("admin listener ended", "addr", l.Addr().String(), "err", err)
+		}
+	})
+}
+
+// limited bounds the bodies of requests.
+func limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// TCPAddr is where the server listens on TCP; invalid: nowhere.
+func (s *Server) TCPAddr() netip.AddrPort {
+	if a, ok := s.tcp.(*net.TCPAddr); ok {
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// Close ends the listeners, the calls and the readers of events, within a second. Calling it twice is harmless.
+func (s *Server) Close() error {
+	s.closing.Do(func() {
+		s.events.Close()
+		s.cancel()
+		patience, cancel := context.WithTimeout(context.Background(), closePatience)
+		defer cancel()
+		errs := make([]error, len(s.servers))
+		var wg sync.WaitGroup
+		for i, server := range s.servers {
+			wg.Go(func() {
+				err := server.Shutdown(patience)
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = server.Close()
+				}
+				errs[i] = err
+			})
+		}
+		wg.Wait()
+		s.closeErr = errors.Join(errs...)
+		s.listeners.Wait()
+	})
+	return s.closeErr
+}
