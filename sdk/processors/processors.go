@@ -9,9 +9,9 @@ import (
 // How the number follows the work.
 const (
 	tick  = 250 * time.Millisecond
-	busy  = 0.8 // of what the processors can do: there should be more
-	idle  = 0.6 // of one: one would do
-	quiet = 8   // ticks in a row until it is one
+	busy  = 0.85 // of what the processors can do: there should be more
+	idle  = 0.75 // of one: one would do
+	quiet = 8    // ticks in a row until it is one
 )
 
 // pool decides how many processors there should be.

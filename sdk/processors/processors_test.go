@@ -24,7 +24,7 @@ func TestProcessorsFollowTheWork(t *testing.T) {
 		{1, 1.9, 4, "two are busy"},
 		{3, 4, 6, "there are no more"},
 		{quiet - 1, 0.1, 6, "it was quiet for too short a time"},
-		{1, 0.7, 6, "there was work"},
+		{1, 0.8, 6, "there was work"},
 		{quiet, 0.1, 1, "it was quiet"},
 	} {
 		if got := ticks(step.ticks, step.share); got != step.want {
