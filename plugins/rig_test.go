@@ -51,7 +51,7 @@ func listen(t testing.TB, change func(*core.Config)) *core.Node {
 	}
 	c := core.Config{
 		PrivateKey: key, NewKey: true, Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, NoRefresh: true,
-		Talk: core.TalkLimits{Deadline: time.Second, PerPeer: 1024},
+		Talk: core.TalkLimits{Deadline: 10 * time.Second, PerPeer: 8192, InFlight: 16_384},
 	}
 	if change != nil {
 		change(&c)

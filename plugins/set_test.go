@@ -107,7 +107,8 @@ func (r *rig) steady(protocol string, perSecond int) *steady {
 			case <-tick.C:
 			}
 			var calls []core.TalkCall
-			for due := int(time.Since(start).Seconds() * float64(perSecond)); n < due; n++ {
+			due := int(time.Since(start).Seconds() * float64(perSecond))
+			for n = max(n, due-50); n < due; n++ { // what a busy machine missed is not made up for: it would come as one burst
 				s.waiting.Add(1)
 				s.sent.Add(1)
 				calls = append(calls, core.TalkCall{Node: r.host.Self(), Protocol: protocol, Payload: []byte("x"), Done: func(answer []byte, err error) {
@@ -160,7 +161,7 @@ func (s *steady) check(t *testing.T) {
 // A talk plugin is replaced under load, and no request is lost or answered empty.
 func TestReplaceUnderLoad(t *testing.T) {
 	b := block(t, "p", "answer").with(map[string]any{"answer": "one"})
-	b.Deadline = time.Second
+	b.Deadline, b.MaxPerPeer, b.MaxInFlight = 10*time.Second, 4096, 4096 // a machine that stands still is no finding
 	r := newRig(t, nil, b)
 	s := r.steady("p", 2000)
 	s.awaitAnswer(t, "one")
