@@ -20,8 +20,10 @@ type pool struct {
 	quiet       int // ticks in a row
 }
 
-// next takes the CPU time that was used in a time and returns how many processors to use from now on.
-func (p *pool) next(used, in time.Duration) int {
+// next takes the CPU time that was used in a time and decides how many processors to use from now on. It reports whether that
+// is a change.
+func (p *pool) next(used, in time.Duration) (changed bool) {
+	before := p.count
 	share := float64(used) / float64(in)
 	switch {
 	case share > busy*float64(p.count) && p.count < p.most:
@@ -33,7 +35,7 @@ func (p *pool) next(used, in time.Duration) int {
 	default:
 		p.quiet = 0
 	}
-	return p.count
+	return p.count != before
 }
 
 // Follow adapts the number of processors until done is closed. A process begins with all of them, for what it has to do at its
@@ -57,8 +59,8 @@ func Follow(done <-chan struct{}) {
 			}
 			used, _ := usedTime()
 			now := time.Now()
-			if before, count := p.count, p.next(used-last, now.Sub(at)); count != before {
-				runtime.GOMAXPROCS(count)
+			if p.next(used-last, now.Sub(at)) {
+				runtime.GOMAXPROCS(p.count)
 			}
 			last, at = used, now
 		}

@@ -1,6 +1,7 @@
 package processors
 
 import (
+	"runtime"
 	"testing"
 	"time"
 )
@@ -29,6 +30,30 @@ func TestProcessorsFollowTheWork(t *testing.T) {
 	} {
 		if got := ticks(step.ticks, step.share); got != step.want {
 			t.Errorf("%d processors after %d ticks with a load of %.1f, want %d: %s", got, step.ticks, step.share, step.want, step.why)
+		}
+	}
+}
+
+// A process with nothing to do comes to one processor.
+func TestFollow(t *testing.T) {
+	if _, ok := usedTime(); !ok {
+		t.Skip("this system does not tell how much CPU time was used")
+	}
+	all := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(all)
+	t.Setenv("GOMAXPROCS", "")
+	done := make(chan struct{})
+	defer close(done)
+	Follow(done)
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	check := time.NewTicker(tick)
+	defer check.Stop()
+	for runtime.GOMAXPROCS(0) != 1 {
+		select {
+		case <-check.C:
+		case <-limit.C:
+			t.Fatalf("still %d processors after a minute", runtime.GOMAXPROCS(0))
 		}
 	}
 }
