@@ -24,36 +24,40 @@ const (
 func (n *Node) read(l *link) {
 	var batch udp.ReadBatch
 	var pause time.Duration
-	for {
-		count, err := l.conn.Read(&batch)
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			pause = min(max(2*pause, firstReadPause), maxReadPause)
-			n.log.Warn("socket cannot be read", "addr", l.local, "err", err)
-			select {
-			case <-time.After(pause):
-				continue
-			case <-n.done:
-				return
-			}
-		}
+	take := func(count int) bool {
 		pause = 0
-		n.mu.Lock()
-		if n.closed {
-			n.mu.Unlock()
+		return n.readTurn(&batch, count)
+	}
+	for {
+		err := l.conn.ReadEach(&batch, take)
+		if err == nil || errors.Is(err, net.ErrClosed) {
 			return
 		}
-		now := time.Now()
-		n.drained.Store(now.UnixNano())
-		for i := range count {
-			data, from, truncated := batch.At(i)
-			n.receive(now, from, data, truncated)
+		pause = min(max(2*pause, firstReadPause), maxReadPause)
+		n.log.Warn("socket cannot be read", "addr", l.local, "err", err)
+		select {
+		case <-time.After(pause):
+		case <-n.done:
+			return
 		}
-		n.endTurn(now)
-		n.mu.Unlock()
 	}
+}
+
+// readTurn handles a batch in a turn. It returns false when the node is closed.
+func (n *Node) readTurn(batch *udp.ReadBatch, count int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	now := time.Now()
+	n.drained.Store(now.UnixNano())
+	for i := range count {
+		data, from, truncated := batch.At(i)
+		n.receive(now, from, data, truncated)
+	}
+	n.endTurn(now)
+	return true
 }
 
 // receive handles one datagram.
@@ -111,6 +115,9 @@ func (n *Node) messageArrived(now time.Time, r session.Result) {
 	n.inboundSeen(now, r.Peer.Addr)
 	if r.Established || r.Opened {
 		n.events.publish(Event{Type: SessionUp, ID: r.Peer.ID, Addr: r.Peer.Addr, Node: r.Session.Node})
+	}
+	if r.Opened {
+		n.stats.SessionsOpened++
 	}
 	if r.Established {
 		n.established(now, r)

@@ -20,9 +20,9 @@ type PacketConn interface {
 	Close() error
 }
 
-// receiver fills a batch; it blocks until there is at least one datagram.
+// receiver fills a batch, again and again, and gives each to take until that returns false. It blocks while there is no datagram.
 type receiver interface {
-	receive(into *ReadBatch) (n int, err error)
+	receive(into *ReadBatch, take func(n int) bool) error
 }
 
 // Conn reads a socket in batches. A *net.UDPConn on Linux is read with recvmmsg, any other PacketConn
@@ -30,11 +30,16 @@ type receiver interface {
 type Conn struct {
 	pc PacketConn // set before use, then read-only
 	in receiver   // owned by the reader
+
+	got int              // the datagrams that Read got
+	one func(n int) bool // notes them and has enough
 }
 
 // NewConn wraps pc. The Conn does not own pc until Close, which closes it.
 func NewConn(pc PacketConn) *Conn {
-	return &Conn{pc: pc, in: newReceiver(pc)}
+	c := &Conn{pc: pc, in: newReceiver(pc)}
+	c.one = func(n int) bool { c.got = n; return false }
+	return c
 }
 
 // Read blocks until at least one datagram is there and takes up to MaxBatch of them into the batch,
@@ -42,7 +47,15 @@ func NewConn(pc PacketConn) *Conn {
 // package comment says which errors end the socket. Read allocates nothing per datagram; the batch
 // itself grows a few times under load.
 func (c *Conn) Read(into *ReadBatch) (n int, err error) {
-	return c.in.receive(into)
+	c.got = 0
+	err = c.in.receive(into, c.one)
+	return c.got, err
+}
+
+// ReadEach is Read in a loop: it calls take for each batch, until take returns false or a read fails. A reader that
+// stays in it saves a system call for most batches. take may do anything but close the Conn, which would wait for it.
+func (c *Conn) ReadEach(into *ReadBatch, take func(n int) bool) error {
+	return c.in.receive(into, take)
 }
 
 // SetReadDeadline makes the Read that is blocked, and later ones, return os.ErrDeadlineExceeded after

@@ -257,3 +257,45 @@ func TestMappedAddressesAreUnmapped(t *testing.T) {
 		})
 	}
 }
+
+// TestReadEachMissesNothing sends bursts, the next one only when all of the last were taken: a datagram that a reader sleeps over
+// would end it. The senders hurry, so that some come while a batch is handled.
+func TestReadEachMissesNothing(t *testing.T) {
+	onBackends(t, func(t *testing.T, at netip.AddrPort, wrap func(*net.UDPConn) udp.PacketConn) {
+		out, in := listen(t, at), listen(t, at)
+		in.SetReadDeadline(time.Now().Add(patience))
+		c := udp.NewConn(wrap(in))
+		const total = 20_000
+		taken := make(chan int, total)
+		go func() {
+			for sent, burst := 0, 1; sent < total; burst = burst%7 + 1 {
+				for range burst {
+					if _, err := out.WriteToUDPAddrPort([]byte("x"), c.LocalAddr()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				for owed := burst; owed > 0; {
+					n, open := <-taken
+					if !open {
+						return
+					}
+					owed -= n
+				}
+				sent += burst
+			}
+			in.SetReadDeadline(time.Now())
+		}()
+		got := 0
+		var batch udp.ReadBatch
+		err := c.ReadEach(&batch, func(n int) bool {
+			got += n
+			taken <- n
+			return true
+		})
+		close(taken)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || got < total {
+			t.Errorf("%d of %d datagrams, then %v", got, total, err)
+		}
+	})
+}

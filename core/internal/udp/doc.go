@@ -2,7 +2,7 @@
 //
 // # Layout
 //
-//   - conn.go: PacketConn, what is needed of a socket; Conn and its Read
+//   - conn.go: PacketConn, what is needed of a socket; Conn with Read and ReadEach
 //   - batch.go: ReadBatch, where Read puts what it read
 //   - writer.go: Writer, the queue of datagrams that leave together
 //   - listen.go: Listen, one socket of one address family

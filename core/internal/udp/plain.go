@@ -9,16 +9,18 @@ import (
 // plainReceiver reads one datagram a call.
 type plainReceiver struct{ pc PacketConn }
 
-func (r plainReceiver) receive(into *ReadBatch) (int, error) {
+func (r plainReceiver) receive(into *ReadBatch, take func(int) bool) error {
 	into.grow(1)
 	for {
 		n, from, err := r.pc.ReadFromUDPAddrPort(into.bufs[0])
-		if err == nil {
+		switch {
+		case err == nil:
 			into.set(0, n, from, false)
-			return 1, nil
-		}
-		if !passing(err) {
-			return 0, err
+			if !take(1) {
+				return nil
+			}
+		case !passing(err):
+			return err
 		}
 	}
 }

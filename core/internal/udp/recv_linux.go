@@ -20,10 +20,17 @@ type mmsgReceiver struct {
 	names []sockaddr
 	zones zones
 
-	// The result of call.
-	n     int
+	// Of the running receive.
+	take  func(n int) bool
 	errno syscall.Errno
+
+	full bool // the last batch filled all buffers
+	idle int  // batches after which the socket is not asked whether there is more
 }
+
+// idleBatches is for how many batches the socket counts as empty after one behind which nothing was found. Then it is asked
+// again: under load there is more, and finding it at once is cheaper than being woken.
+const idleBatches = 15
 
 func newMmsgReceiver(raw syscall.RawConn) *mmsgReceiver {
 	r := &mmsgReceiver{raw: raw}
@@ -31,43 +38,36 @@ func newMmsgReceiver(raw syscall.RawConn) *mmsgReceiver {
 	return r
 }
 
-func (r *mmsgReceiver) receive(into *ReadBatch) (int, error) {
-	r.prepare(into)
-	r.n, r.errno = 0, 0
+func (r *mmsgReceiver) receive(into *ReadBatch, take func(int) bool) error {
+	r.into, r.take, r.errno = into, take, 0
 	if err := r.raw.Read(r.call); err != nil {
-		return 0, err
+		return err
 	}
 	if r.errno != 0 {
-		return 0, os.NewSyscallError("recvmmsg", r.errno)
+		return os.NewSyscallError("recvmmsg", r.errno)
 	}
-	for i := range r.n {
-		m := &r.msgs[i]
-		into.set(i, int(m.size), r.names[i].addrPort(&r.zones), m.hdr.Flags&unix.MSG_TRUNC != 0)
-		m.hdr.Namelen = unix.SizeofSockaddrInet6 // the kernel put the real length there
-	}
-	return r.n, nil
+	return nil
 }
 
-// prepare points the headers at the batch's buffers, of which there are more when the last Read
+// prepare points the headers at the batch's buffers, of which there are twice as many when the last batch
 // filled them all.
-func (r *mmsgReceiver) prepare(into *ReadBatch) {
-	want := max(firstBatch, len(into.bufs))
-	if r.into == into && r.n == len(r.msgs) {
-		want = min(2*want, MaxBatch)
+func (r *mmsgReceiver) prepare() {
+	want := max(firstBatch, len(r.into.bufs))
+	if r.full {
+		want, r.full = min(2*want, MaxBatch), false
 	}
-	if r.into == into && want == len(r.msgs) {
+	r.into.grow(want)
+	if want == len(r.msgs) && r.iovs[0].Base == &r.into.bufs[0][0] {
 		return
 	}
-	into.grow(want)
-	r.into = into
 	if len(r.msgs) != want {
 		r.msgs = make([]mmsghdr, want)
 		r.iovs = make([]unix.Iovec, want)
 		r.names = make([]sockaddr, want)
 	}
 	for i := range r.msgs {
-		r.iovs[i].Base = &into.bufs[i][0]
-		r.iovs[i].SetLen(len(into.bufs[i]))
+		r.iovs[i].Base = &r.into.bufs[i][0]
+		r.iovs[i].SetLen(len(r.into.bufs[i]))
 		h := &r.msgs[i].hdr
 		h.Name, h.Namelen = &r.names[i][0], unix.SizeofSockaddrInet6
 		h.Iov = &r.iovs[i]
@@ -75,16 +75,28 @@ func (r *mmsgReceiver) prepare(into *ReadBatch) {
 	}
 }
 
-// recv makes the system call. It returns false to be called again when the socket is readable.
+// recv reads batches until take has enough or a read fails. It returns false to be called again when something has arrived
+// since the call: the poller is edge-triggered, and what it learned meanwhile is not lost.
 func (r *mmsgReceiver) recv(fd uintptr) bool {
-	for {
+	for found := false; ; {
+		r.prepare()
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
 			uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == 0:
-			r.n = int(n)
-			return true
+			r.full = int(n) == len(r.msgs)
+			if !r.deliver(int(n)) {
+				return true
+			}
+			if !r.full && r.idle > 0 {
+				r.idle--
+				return false
+			}
+			found = true
 		case errno == unix.EAGAIN:
+			if found {
+				r.idle = idleBatches
+			}
 			return false
 		case errno == unix.EINTR, passingErrno(errno):
 			// Every pass takes one pending error off the socket, so this ends.
@@ -93,4 +105,14 @@ func (r *mmsgReceiver) recv(fd uintptr) bool {
 			return true
 		}
 	}
+}
+
+// deliver gives a batch to whoever reads.
+func (r *mmsgReceiver) deliver(n int) (more bool) {
+	for i := range n {
+		m := &r.msgs[i]
+		r.into.set(i, int(m.size), r.names[i].addrPort(&r.zones), m.hdr.Flags&unix.MSG_TRUNC != 0)
+		m.hdr.Namelen = unix.SizeofSockaddrInet6 // the kernel put the real length there
+	}
+	return r.take(n)
 }
