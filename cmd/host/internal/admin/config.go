@@ -1,19 +1,17 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/hashicorp/go-hclog"
 )
-
-// SocketName is the name of the socket in the data folder.
-const SocketName = "admin.sock"
 
 const (
 	minToken     = 16 // bytes of a token; fewer can be guessed
@@ -26,6 +24,16 @@ type Config struct {
 	Plugins Plugins // nil: there are none
 	// Feed has the events; nil makes one, which hears only of the node. A feed serves one server.
 	Feed *Feed
+	// Reload takes in the configuration anew. The server makes one reload at a time and tells its Feed of it; whoever reloads beside the
+	// server tells the Feed by itself. ctx ends with the server, not with who asked. nil: there is nothing to reload.
+	Reload func(ctx context.Context) (ReloadResult, error)
+	// ReloadPlugin is Reload for the block of one plugin, which is replaced in any case; nil: the plugin is restarted as it is configured.
+	ReloadPlugin func(ctx context.Context, plugin string) (ReloadResult, error)
+	// LogLevel and SetLogLevel are the least important messages that are logged; nil: that cannot be known or changed.
+	LogLevel    func() string
+	SetLogLevel func(level string) error
+	// Compile makes a predicate of a filter expression. The predicate is called by several goroutines. nil: nodes cannot be filtered.
+	Compile func(text string) (func(*enode.Node) bool, error)
 	// Metrics is served at /metrics; nil: there is none.
 	Metrics http.Handler
 	Version string // of the host, for its status
@@ -44,9 +52,6 @@ type Config struct {
 	// Log takes what an operator should know; nil discards it.
 	Log hclog.Logger
 }
-
-// SocketPath is the socket of the host with a data folder.
-func SocketPath(dataDir string) string { return filepath.Join(dataDir, SocketName) }
 
 // Validate reports everything that is wrong with a configuration, joined.
 func (c *Config) Validate() error {

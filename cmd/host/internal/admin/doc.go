@@ -4,11 +4,12 @@
 // # Layout
 //
 //   - config.go: Config; interfaces.go: what a server needs of a node and of plugins
-//   - server.go: Listen and Close; socket.go: the unix socket; accept.go: how many may connect; auth.go: the token of TCP
+//   - server.go: Listen and Close; place.go: where the unix socket is; socket.go: the socket; accept.go: how many may connect; auth.go: the token of TCP
 //   - routes.go: every path; get.go: what GET shows; health.go: whether the host is alive and ready
 //   - views.go, views_plugins.go: the documents that are shown
 //   - rpc.go: JSON-RPC 2.0; failures.go: its errors; args.go: its parameters; nearest.go: what an unknown method may mean
-//   - methods.go: every method; methods_discv5.go, methods_record.go, methods_host.go: what they do
+//   - methods.go: every method; methods_discv5.go, methods_record.go, methods_host.go, methods_plugins.go,
+//     reload.go: what they do
 //   - feed.go: the last events; stream.go: who reads them
 //   - openapi.json: the description of the paths; openapi.go serves it
 //   - client.go, client_events.go: the other end, for our own commands
@@ -18,7 +19,7 @@
 // Listen starts a goroutine per listener, one that brings the node's events to the feed and one that watches the table; Close waits for
 // them. net/http has
 // one per connection, which Close ends by closing the connection. A batch has up to batchAtOnce more while it runs. One probe of the node may outlive its request while the node
-// does not answer, and there is never a second one. The feed is locked, readers walk through it by themselves.
+// does not answer, and there is never a second one. A reload of the configuration may outlive its request too; Close waits for it. The feed is locked, readers walk through it by themselves.
 //
 // # Errors
 //

@@ -17,8 +17,14 @@ import (
 // ringSize is how many events are kept for those who come back, about 2 KB each.
 const ringSize = 2048
 
+// maxDetail bounds the bytes of a detail.
+const maxDetail = 1 << 10
+
 // PluginState is the type of the event that a plugin came to another state.
 const PluginState = "plugin_state"
+
+// ConfigReloaded is the type of the event that the configuration was taken in anew; its detail is the outcome and what came of it.
+const ConfigReloaded = "config_reloaded"
 
 // lostEvents is the type of the event that tells a reader of a gap.
 const lostEvents = "events_lost"
@@ -35,14 +41,14 @@ type Event struct {
 
 	Plugin string `json:"plugin,omitempty"` // "talk.echo"
 	From   string `json:"from,omitempty"`   // states of the plugin
-	To     string `json:"to,omitempty"`
+	To     string `json:"to,omitempty"`     // of a reload, its outcome
 
 	Lost uint64 `json:"lost,omitempty"` // events that are missing right before this one
 }
 
 // EventTypes are the types of events.
 func EventTypes() []string {
-	types := []string{PluginState}
+	types := []string{PluginState, ConfigReloaded}
 	for t := core.NodeAdded; t.String() != "unknown"; t++ {
 		types = append(types, t.String())
 	}
@@ -57,6 +63,8 @@ type Feed struct {
 	ring [ringSize]*entry
 	next uint64        // number of the next event
 	wake chan struct{} // closed at the next event; nil: nobody waits
+
+	reloaded *ReloadResult // by the last reload; nil: there was none
 }
 
 // entry is an event in the feed. It becomes text when the first reader wants it.
@@ -65,6 +73,7 @@ type entry struct {
 	kind   string
 	node   core.Event
 	plugin plugins.Event
+	reload *ReloadResult
 
 	once sync.Once
 	text []byte // as it goes over the wire
@@ -75,6 +84,21 @@ func NewFeed() *Feed { return &Feed{epoch: strconv.FormatInt(time.Now().UnixMill
 
 // Plugin takes in a change of a plugin's state. It is fit for plugins.Config.OnEvent.
 func (f *Feed) Plugin(e plugins.Event) { f.publish(&entry{kind: PluginState, plugin: e}) }
+
+// Reloaded takes in what came of a reload of the configuration.
+func (f *Feed) Reloaded(r ReloadResult) {
+	r.complete()
+	f.mu.Lock()
+	f.reloaded = &r
+	f.mu.Unlock()
+	f.publish(&entry{kind: ConfigReloaded, reload: &r})
+}
+
+func (f *Feed) lastReload() *ReloadResult {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reloaded
+}
 
 func (f *Feed) follow(events <-chan core.Event) {
 	for e := range events {
@@ -159,6 +183,9 @@ func (e *entry) event() Event {
 		p := e.plugin
 		return Event{Type: e.kind, Time: p.At, Plugin: p.ID, From: p.From.String(), To: p.To.String(), Detail: p.Reason}
 	}
+	if r := e.reload; r != nil {
+		return Event{Type: e.kind, Time: r.At, To: r.Outcome(), Detail: cut(r.String(), maxDetail)}
+	}
 	n := e.node
 	v := Event{Type: e.kind, Time: n.Time, Addr: n.Addr, Prefix: n.Prefix, Detail: n.Detail, Lost: n.Lost}
 	if (n.ID != enode.ID{}) {
@@ -168,4 +195,12 @@ func (e *entry) event() Event {
 		v.ENR = n.Node.String()
 	}
 	return v
+}
+
+// cut shortens text to a number of bytes.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }

@@ -3,10 +3,15 @@ package admin
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/core"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
@@ -15,6 +20,7 @@ const (
 	maxPage     = 1000
 	defaultPage = 100
 	maxNodes    = 1 << 20 // more than a table has
+	maxFilter   = 8 << 10 // bytes of a filter expression
 )
 
 // takeCopy waits for the right to copy large state, until ctx ends.
@@ -27,34 +33,75 @@ func (s *Server) takeCopy(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// showNodes shows a page of the nodes that filters let out, in the order of their ids: a page has a place also when the node that
-// the page before ended with is gone.
+// nodesQuery says which nodes of the table to show.
+type nodesQuery struct {
+	limit    int
+	after    enode.ID
+	filter   func(*enode.Node) bool // nil: all pass
+	verified bool                   // only nodes that answer
+}
+
 func (s *Server) showNodes(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	limit := defaultPage
-	if text := query.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			showError(w, http.StatusBadRequest, "limit is a number from 1 to "+strconv.Itoa(maxPage), "")
-			return
-		}
-		limit = n
+	q, err := s.nodesQuery(r.URL.Query())
+	if err != nil {
+		showError(w, http.StatusBadRequest, err.Error(), failure(err).Hint())
+		return
 	}
-	var after enode.ID
-	if text := query.Get("after"); text != "" {
-		id, err := enode.ParseID(text)
-		if err != nil {
-			showError(w, http.StatusBadRequest, "after is the id of a node, 64 hex digits", "")
-			return
-		}
-		after = id
-	}
-	release, err := s.takeCopy(r.Context())
+	v, err := s.nodesView(r.Context(), q)
 	if err != nil {
 		showError(w, http.StatusServiceUnavailable, "too many wait for a copy of the table", "")
 		return
 	}
-	page, next := s.page(after, limit)
+	show(w, http.StatusOK, v)
+}
+
+func (s *Server) nodesQuery(query url.Values) (q nodesQuery, err error) {
+	q.limit = defaultPage
+	if text := query.Get("limit"); text != "" {
+		if q.limit, err = strconv.Atoi(text); err != nil || q.limit < 1 || q.limit > maxPage {
+			return q, invalid("limit is a number from 1 to " + strconv.Itoa(maxPage))
+		}
+	}
+	if text := query.Get("after"); text != "" {
+		if q.after, err = enode.ParseID(text); err != nil {
+			return q, invalid("after is the id of a node, 64 hex digits")
+		}
+	}
+	if text := query.Get("verified"); text != "" {
+		if q.verified, err = strconv.ParseBool(text); err != nil {
+			return q, invalid("verified is true or false")
+		}
+	}
+	q.filter, err = s.compile(query.Get("filter"))
+	return q, err
+}
+
+// compile makes a predicate of a filter expression; nil: of none.
+func (s *Server) compile(text string) (func(*enode.Node) bool, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	if s.cfg.Compile == nil {
+		return nil, fail(CodeFailed, "this host has no filter expressions", "unsupported", "")
+	}
+	if len(text) > maxFilter {
+		return nil, fail(CodeLimit, fmt.Sprintf("the filter has %d bytes, and %d are the most", len(text), maxFilter), "too_large", "")
+	}
+	match, err := s.cfg.Compile(text)
+	if err != nil {
+		return nil, fail(CodeInvalidParams, "filter: "+err.Error(), "invalid_params", hint.Of(err))
+	}
+	return match, nil
+}
+
+// nodesView shows a page of the nodes that filters let out, in the order of their ids: a page has a place also when the node that
+// the page before ended with is gone.
+func (s *Server) nodesView(ctx context.Context, q nodesQuery) (NodesView, error) {
+	release, err := s.takeCopy(ctx)
+	if err != nil {
+		return NodesView{}, err
+	}
+	page, next := s.page(ctx, q)
 	release()
 	v := NodesView{Nodes: []PeerView{}}
 	for _, n := range page {
@@ -63,25 +110,54 @@ func (s *Server) showNodes(w http.ResponseWriter, r *http.Request) {
 	if next {
 		v.Next = v.Nodes[len(v.Nodes)-1].NodeID
 	}
-	show(w, http.StatusOK, v)
+	return v, ctx.Err()
 }
 
-// page returns up to limit nodes with ids above after, and whether there are more.
-func (s *Server) page(after enode.ID, limit int) (page []core.NodeInfo, more bool) {
+// page returns a page of nodes, and whether there are more.
+func (s *Server) page(ctx context.Context, q nodesQuery) (page []core.NodeInfo, more bool) {
 	pass := make(map[enode.ID]bool)
-	for _, n := range s.cfg.Node.Closest(enode.ID{}, maxNodes, false) {
+	for _, n := range s.cfg.Node.Closest(enode.ID{}, maxNodes, q.verified) {
 		pass[n.ID()] = true
 	}
-	page = slices.DeleteFunc(s.cfg.Node.Table().Nodes, func(n core.NodeInfo) bool {
+	all := slices.DeleteFunc(s.cfg.Node.Table().Nodes, func(n core.NodeInfo) bool {
 		id := n.Node.ID()
-		return !pass[id] || bytes.Compare(id[:], after[:]) <= 0
+		return !pass[id] || bytes.Compare(id[:], q.after[:]) <= 0
 	})
-	slices.SortFunc(page, func(a, b core.NodeInfo) int {
+	slices.SortFunc(all, func(a, b core.NodeInfo) int {
 		x, y := a.Node.ID(), b.Node.ID()
 		return bytes.Compare(x[:], y[:])
 	})
-	if len(page) > limit {
-		return page[:limit], true
+	for _, n := range all {
+		if ctx.Err() != nil {
+			return nil, false
+		}
+		if q.filter != nil && !q.filter(n.Node) {
+			continue
+		}
+		if len(page) == q.limit {
+			return page, true
+		}
+		page = append(page, n)
 	}
 	return page, false
+}
+
+// listNodes takes what the path takes, by the same names; values may be text there and numbers or booleans here.
+func listNodes(ctx context.Context, a *args) (any, error) {
+	query := make(url.Values)
+	for i, name := range a.names {
+		if !a.has(i) {
+			continue
+		}
+		text := ""
+		if json.Unmarshal(a.values[i], &text) != nil {
+			text = string(a.values[i])
+		}
+		query.Set(name, text)
+	}
+	q, err := a.s.nodesQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	return a.s.nodesView(ctx, q)
 }

@@ -212,6 +212,35 @@ func talkReq(ctx context.Context, a *args) (any, error) {
 	return hexBytes(response), nil
 }
 
+// lookup is recursiveFindNodes with a filter, and more about what is found.
+func lookup(ctx context.Context, a *args) (any, error) {
+	id, err := a.id(0)
+	if err != nil {
+		return nil, err
+	}
+	text, err := a.text(1, "a filter expression")
+	if err != nil {
+		return nil, err
+	}
+	match, err := a.s.compile(text)
+	if err != nil {
+		return nil, err
+	}
+	var options []core.LookupOption
+	if match != nil {
+		options = append(options, core.Matching(match))
+	}
+	nodes, err := a.s.cfg.Node.Lookup(ctx, id, options...)
+	if err != nil {
+		return nil, err
+	}
+	v := FoundView{Nodes: []FoundNode{}}
+	for _, n := range nodes {
+		v.Nodes = append(v.Nodes, FoundNode{hexID(n.ID()), n.String(), n.Seq(), enode.LogDist(id, n.ID())})
+	}
+	return v, nil
+}
+
 func recursiveFindNodes(ctx context.Context, a *args) (any, error) {
 	id, err := a.id(0)
 	if err != nil {

@@ -7,49 +7,12 @@ import (
 	"time"
 
 	"github.com/discv5/host/core"
-	"github.com/discv5/host/plugins"
 )
 
 const (
 	maxBan       = 100 * 365 * 24 * time.Hour
 	maxBanReason = 256 // bytes
 )
-
-// pluginAction does something to a plugin and shows it then.
-func pluginAction(act func(Plugins, context.Context, string) error) func(context.Context, *args) (any, error) {
-	return func(ctx context.Context, a *args) (any, error) {
-		name, err := a.text(0, "the name of a plugin, like talk.echo")
-		if err != nil {
-			return nil, err
-		}
-		set := a.s.cfg.Plugins
-		if set == nil {
-			return nil, fail(CodeNotFound, "this host has no plugins", "unknown_plugin", "")
-		}
-		if err := act(set, ctx, name); err != nil {
-			e := failure(err)
-			if e.Data != nil && e.Data.Reason == "unknown_plugin" {
-				if near := nearest(name, pluginNames(set.Status())); near != "" {
-					e.Data.Hint = "did you mean " + near + "?"
-				}
-			}
-			return nil, e
-		}
-		for _, p := range set.Status() {
-			if p.ID == name || p.Name == name {
-				return pluginView(p), nil
-			}
-		}
-		return nil, fail(CodeNotFound, "the plugin is gone", "unknown_plugin", "")
-	}
-}
-
-func pluginNames(all []plugins.Status) (names []string) {
-	for _, p := range all {
-		names = append(names, p.ID, p.Name)
-	}
-	return names
-}
 
 func filterExplain(ctx context.Context, a *args) (any, error) {
 	node, err := a.node(0)

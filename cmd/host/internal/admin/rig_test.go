@@ -76,7 +76,7 @@ func (p *fakePlugins) Status() []plugins.Status {
 	return []plugins.Status{{
 		ID: "talk.echo", Kind: plugins.Talk, Name: "echo", Source: "builtin:echo", Required: true, State: p.state, Since: time.Unix(1700000000, 0),
 		Protocols: []string{"echo\x00"}, Talk: &talk, Transitions: map[plugins.State]uint64{plugins.Running: 1},
-		Host: &plugins.HostStats{}, LastExit: "exit status 1", Calls: &plugins.SlotStats{Calls: 1},
+		Host: &plugins.HostStats{}, LastExit: "exit status 1", LastLines: []string{"one", "two", "three"}, Calls: &plugins.SlotStats{Calls: 1},
 	}}
 }
 

@@ -39,6 +39,8 @@ var routes = []route{
 	{path: "/v1/nodes", summary: "The nodes of the table that pass the filters, in the order of their ids, page by page", shows: NodesView{}, query: []parameter{
 		{"limit", "integer", "nodes of a page, 1 to 1000; 100"},
 		{"after", "string", "the id of the last node of the page before"},
+		{"filter", "string", "only nodes that this filter expression accepts"},
+		{"verified", "boolean", "only nodes that answer"},
 	}, serve: (*Server).showNodes},
 	{path: "/v1/plugins", summary: "The plugins", shows: PluginsView{}, serve: shown(func(s *Server) any { return s.pluginsView() })},
 	{path: "/v1/filters", summary: "The filters and what they decided", shows: FiltersView{}, serve: shown(func(s *Server) any { return s.filtersView() })},

@@ -40,6 +40,7 @@ type Server struct {
 	methods map[string]*method
 	calls   chan struct{} // has room for what may run
 	copies  chan struct{}
+	reloads chan struct{}
 	// readerTimeout is how long a reader of events may take for what is sent to it.
 	readerTimeout time.Duration
 
@@ -83,7 +84,7 @@ func Listen(cfg Config) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{
 		cfg: cfg, started: time.Now(), methods: methodsByName(), readerTimeout: readerTimeout,
-		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies),
+		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
 	}
 	s.inTouch.last = s.started
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -183,6 +184,11 @@ func (s *Server) Close() error {
 		}
 		wg.Wait()
 		s.closeErr = errors.Join(errs...)
+		select {
+		case s.reloads <- struct{}{}: // none is under way, and none begins
+		case <-time.After(closePatience):
+			s.cfg.Log.Warn("a reload does not end")
+		}
 		s.listeners.Wait()
 	})
 	return s.closeErr

@@ -44,6 +44,9 @@ func listenSocket(path string) (*socket, error) {
 	if err := checkSocketPath(path); err != nil {
 		return nil, err
 	}
+	if err := makePlace(path); err != nil {
+		return nil, err
+	}
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}

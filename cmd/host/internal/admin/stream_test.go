@@ -103,7 +103,7 @@ func TestEvents(t *testing.T) {
 	if _, next := r.read(ids[0], nil, 1); next[0].Plugin != "0" {
 		t.Errorf("behind the event that tells of the gap: %+v", next)
 	}
-	if list := EventTypes(); list[1] != "node_added" || list[len(list)-1] != "store_changed" {
+	if list := EventTypes(); list[1] != ConfigReloaded || list[2] != "node_added" || list[len(list)-1] != "store_changed" {
 		t.Errorf("%q", list)
 	}
 }

@@ -36,6 +36,7 @@ type Status struct {
 	Traffic       Traffic          `json:"traffic"`
 	Plugins       PluginCount      `json:"plugins"`
 	Store         StoreView        `json:"store"`
+	Reload        *ReloadResult    `json:"reload,omitempty"`      // of the last one since the start
 	RecordError   string           `json:"recordError,omitempty"` // why the newest record could not be saved
 	Admin         AdminView        `json:"admin"`
 }
@@ -100,6 +101,7 @@ func (s *Server) status() Status {
 	st := n.StoreStats()
 	v.Store = StoreView{textOf(n.StoreError()), st.Loaded, st.Waiting, st.Written, st.Dropped, st.Failures, st.Seeds}
 	v.RecordError = textOf(n.RecordError())
+	v.Reload = s.cfg.Feed.lastReload()
 	return v
 }
 
@@ -227,6 +229,19 @@ func (s *Server) peerView(n core.NodeInfo) PeerView {
 		NodeID: hexID(id), ENR: n.Node.String(), Seq: n.Node.Seq(), Addr: n.Addr, LogDist: enode.LogDist(s.cfg.Node.Self().ID(), id),
 		Verified: n.Verified, Bootstrap: n.Bootstrap, Added: n.Added, LastSeen: n.LastSeen, RTT: seconds(n.RTT),
 	}
+}
+
+// FoundView is what a lookup found, the closest first.
+type FoundView struct {
+	Nodes []FoundNode `json:"nodes"`
+}
+
+// FoundNode is a node that a lookup found.
+type FoundNode struct {
+	NodeID  string `json:"nodeId"`
+	ENR     string `json:"enr"`
+	Seq     uint64 `json:"seq"`
+	LogDist int    `json:"logDistance"` // from what was looked up
 }
 
 // SessionsView is the sessions.

@@ -146,6 +146,17 @@ func talkView(t *plugins.TalkStats) *TalkView {
 	return v
 }
 
+// LogsView is what a plugin wrote last: up to MostLines lines with together MostBytes bytes are kept of a process.
+type LogsView struct {
+	ID        string    `json:"id"`
+	State     string    `json:"state"`
+	PID       int       `json:"pid,omitempty"`
+	Lines     []string  `json:"lines"` // of the present process, the oldest first
+	MostLines int       `json:"mostLines"`
+	MostBytes int       `json:"mostBytes"`
+	LastExit  *ExitView `json:"lastExit,omitempty"`
+}
+
 // FiltersView is the filters, in the order in which they are asked.
 type FiltersView struct {
 	Filters []FilterView `json:"filters"`
