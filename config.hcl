@@ -4,7 +4,12 @@
 #
 # The environment wins over this file, and flags win over the environment. A variable is HOST_ and the key in capitals,
 # with two underscores between block and key: HOST_LISTEN, HOST_TABLE__BUCKET_IP_LIMIT. Relative paths start at the folder
-# of this file, or where host was started when the file comes through a pipe. A value may be env("NAME"), env("NAME", "default") or file("path"), which reads a file's text.
+# of this file, or where host was started when the file comes through a pipe. A value may be env("NAME"), env("NAME", "default")
+# or file("path"), which reads a file's text; no output shows that text.
+
+# Profile for experiments on this machine. With true, what is set nowhere else becomes listen = ["127.0.0.1:0"], network = "none",
+# log_level = "debug" and data_dir = "~/.discv5-host-dev".
+#dev = false
 
 # --- identity and place ------------------------------------------------------------------------------------------------
 
@@ -91,6 +96,29 @@
 
   # Packets within one session.
   #session_rate = 5000
+#}
+
+# Whom the host never speaks to, while it stands here: node ids (64 hex digits) or records, addresses, and ranges like
+# "192.0.2.0/24" or "2001:db8::/32".
+#bans = []
+
+# --- admin API -------------------------------------------------------------------------------------------------------------
+
+# Who may ask and steer the running host, and where. Commands like host status use the socket.
+#admin {
+  # Unix socket, for the owner of the process alone. Empty: the file "admin.sock" in data_dir; "none": there is no socket.
+  #socket = ""
+
+  # TCP address besides, "ip:port". Empty: none. Requests over it carry the token, at least 16 bytes of text; the best place for it
+  # is a file: token = file("token"). It appears in no output.
+  #listen = ""
+  #token = ""
+
+  # With true, listen may be an address that other machines reach. Nothing is encrypted: only for a network that you trust.
+  #remote = false
+
+  # How long the table may be without a node that answers before /readyz says no.
+  #ready_grace = "5m"
 #}
 
 # --- plugins ---------------------------------------------------------------------------------------------------------------

@@ -173,6 +173,7 @@ func DecodeBody(body hcl.Body, s Schema) (values map[string]any, object []byte, 
 type decoder struct {
 	doc      *document
 	problems Problems
+	hidden   map[string]bool // keys of the outermost block with a value that file() returned, or has a part of it
 }
 
 func (d *decoder) add(r hcl.Range, what, advice string) {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // check applies the rules over several keys.
@@ -13,6 +14,9 @@ func (l *Loaded) check() Problems {
 		from := l.Origins[key]
 		if from.Where == "default" {
 			from.Where = key
+		}
+		if from.Secret {
+			what, advice = key+": it does not go with the other settings", hiddenAdvice
 		}
 		problems = append(problems, Problem{Where: from.Where, What: what, Source: from.source, Hint: advice, OnFlags: from.onFlags})
 	}
@@ -53,7 +57,27 @@ func (l *Loaded) check() Problems {
 		add("table.table_ip_limit", fmt.Sprintf("table.table_ip_limit %d is below table.bucket_ip_limit %d", c.Table.TableIPLimit, c.Table.BucketIPLimit),
 			"the whole table holds at least what one bucket does")
 	}
+	if at := c.Admin.Listen; at.IsValid() {
+		if c.Admin.Token == "" {
+			add("admin.listen", "admin.listen without admin.token", "anybody who reaches the address could steer the host: write token = file(\"path\"), with a file of `openssl rand -hex 32`")
+		}
+		if !c.Admin.Remote && !at.Addr().Unmap().IsLoopback() {
+			add("admin.listen", fmt.Sprintf("admin.listen %v is reached from other machines", at),
+				"listen on 127.0.0.1, or write remote = true if the network between is trusted: nothing is encrypted")
+		}
+	}
 	return problems
+}
+
+// unused warns of settings that have no effect beside others.
+func (l *Loaded) unused() {
+	a := &l.Config.Admin
+	for key, is := range map[string]bool{"admin.remote": a.Remote, "admin.token": a.Token != ""} {
+		if is && !a.Listen.IsValid() {
+			l.Warnings = append(l.Warnings, fmt.Sprintf("%s: %s is for admin.listen, which is empty", l.Origins[key].Where, key))
+		}
+	}
+	slices.Sort(l.Warnings)
 }
 
 func family(ip netip.Addr) string {

@@ -5,28 +5,31 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/subject"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
 // Config is what an operator can set. Tags: hcl is the key, default its value in the form of a flag, doc the help text,
 // flag the flag's name (none: file and environment only), value what the help calls the flag's argument, oneof the accepted
-// words, min and max the bounds, path marks a file path.
+// words, min and max the bounds, path marks a file path, word one in its place that is none, dev the value that the profile of --dev has.
 type Config struct {
-	Listen []netip.AddrPort `hcl:"listen" flag:"listen" value:"ip:port" default:"0.0.0.0:9000" doc:"UDP address to listen on, one per address family (port 0: any free port)"`
+	Dev bool `hcl:"dev" flag:"dev" value:"bool" default:"false" doc:"profile for experiments on this machine: loopback, a free port, debug logs, a data folder of its own"`
 
-	DataDir string `hcl:"data_dir" flag:"data-dir" value:"dir" path:"yes" default:"~/.discv5-host" doc:"folder for the key, the node record and what the host remembers"`
+	Listen []netip.AddrPort `hcl:"listen" flag:"listen" value:"ip:port" default:"0.0.0.0:9000" dev:"127.0.0.1:0" doc:"UDP address to listen on, one per address family (port 0: any free port)"`
+
+	DataDir string `hcl:"data_dir" flag:"data-dir" value:"dir" path:"yes" default:"~/.discv5-host" dev:"~/.discv5-host-dev" doc:"folder for the key, the node record and what the host remembers"`
 	KeyFile string `hcl:"key_file" flag:"key-file" value:"file" path:"yes" default:"" doc:"file with the private key (empty: key in data_dir, made when missing)"`
 
 	RunDir string `hcl:"run_dir" value:"dir" path:"yes" default:"" doc:"folder for the sockets of plugins (empty: run in data_dir)"`
 
-	Network   string        `hcl:"network" flag:"network" value:"name" default:"none" oneof:"none mainnet sepolia hoodi" doc:"network to join by its published bootnodes: none, mainnet, sepolia or hoodi"`
+	Network   string        `hcl:"network" flag:"network" value:"name" default:"none" dev:"none" oneof:"none mainnet sepolia hoodi" doc:"network to join by its published bootnodes: none, mainnet, sepolia or hoodi"`
 	Bootnodes []*enode.Node `hcl:"bootnodes" flag:"bootnode" value:"enr" default:"" doc:"record of a node to join by, beside those of the network"`
 
 	Advertise  []Endpoint `hcl:"advertise" flag:"advertise" value:"ip[:port]" default:"" doc:"address to publish in the node record and never to change, one per address family"`
 	NAT        string     `hcl:"nat" flag:"nat" value:"method" default:"none" oneof:"none upnp pmp any" doc:"ask the router to map the port: none, upnp, pmp or any"`
 	AutoUpdate bool       `hcl:"auto_update" default:"true" doc:"let the address that peers report change the node record"`
 
-	LogLevel  string `hcl:"log_level" flag:"log-level" value:"level" default:"info" oneof:"trace debug info warn error off" doc:"least important messages to log: trace, debug, info, warn, error or off"`
+	LogLevel  string `hcl:"log_level" flag:"log-level" value:"level" default:"info" dev:"debug" oneof:"trace debug info warn error off" doc:"least important messages to log: trace, debug, info, warn, error or off"`
 	LogFormat string `hcl:"log_format" flag:"log-format" value:"format" default:"text" oneof:"text json" doc:"text for people or json for machines"`
 
 	ProtocolID       ProtocolID    `hcl:"protocol_id" flag:"protocol-id" value:"text" default:"discv5" doc:"protocol id in packet headers; a private network may use one of its own"`
@@ -34,8 +37,11 @@ type Config struct {
 	ResponseTimeout  time.Duration `hcl:"response_timeout" default:"4s" min:"100ms" max:"1m" doc:"how long to wait for an answer"`
 	ChallengeTimeout time.Duration `hcl:"challenge_timeout" default:"2s" min:"100ms" max:"1m" doc:"how long a handshake may take"`
 
+	Bans []subject.Subject `hcl:"bans" value:"who" default:"" doc:"nodes (ids) and addresses or ranges of them that are never spoken to"`
+
 	Table  Table  `hcl:"table,block"`
 	Limits Limits `hcl:"limits,block"`
+	Admin  Admin  `hcl:"admin,block"`
 }
 
 // Table is the block table: who may share the routing table. Loopback and LAN addresses are never counted.
@@ -55,6 +61,29 @@ type Limits struct {
 	Challenges  int `hcl:"challenges" default:"20000" min:"1" max:"10000000" doc:"challenges sent, to everybody together"`
 	Handshakes  int `hcl:"handshakes" default:"2000" min:"1" max:"1000000" doc:"handshakes checked, of everybody together"`
 	SessionRate int `hcl:"session_rate" default:"5000" min:"1" max:"10000000" doc:"packets within one session"`
+}
+
+// Admin is the block admin: who may ask and steer a running host, and where.
+type Admin struct {
+	Socket     string         `hcl:"socket" value:"file" path:"yes" word:"none" default:"" doc:"unix socket of the admin API (empty: admin.sock in data_dir; none: there is no socket)"`
+	Listen     netip.AddrPort `hcl:"listen" value:"ip:port" default:"" doc:"TCP address of the admin API (empty: none)"`
+	Token      Secret         `hcl:"token" value:"text" default:"" doc:"secret that requests over TCP carry, 16 bytes at least; required with listen"`
+	Remote     bool           `hcl:"remote" value:"bool" default:"false" doc:"let listen be an address that other machines reach; nothing is encrypted"`
+	ReadyGrace time.Duration  `hcl:"ready_grace" default:"5m" min:"1s" max:"24h" doc:"how long the table may be without a node that answers before the host is not ready"`
+}
+
+// NoSocket is what Admin.Socket is when there is to be none.
+const NoSocket = "none"
+
+// AdminSocket is the path of the admin API's unix socket, "" when there is none.
+func (c *Config) AdminSocket() string {
+	switch c.Admin.Socket {
+	case NoSocket:
+		return ""
+	case "":
+		return filepath.Join(c.DataDir, "admin.sock")
+	}
+	return c.Admin.Socket
 }
 
 // KeyPath is the path of the private key: KeyFile, or the file key in DataDir.

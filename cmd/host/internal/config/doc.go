@@ -2,15 +2,16 @@
 //
 // # Layout
 //
-// Settings come in layers, each replacing single keys of the one before: the defaults, the file of --config, the
-// environment, the flags. koanf merges the layers. The file is HCL, read by a koanf.Parser of our own on hashicorp/hcl/v2,
+// Settings come in layers, each replacing single keys of the one before: the defaults, the profile of --dev if it is asked for,
+// the file of --config, the environment, the flags. koanf merges the layers. The file is HCL, read by a koanf.Parser of our own on hashicorp/hcl/v2,
 // because koanf's HCL v1 parser cannot tell one block from several and knows no positions. Everything (the keys of the
 // file, the variables, the flags, the defaults) is derived from the tags of the Config struct.
 //
 // Environment names are HOST_ and the key in capitals, blocks joined by two underscores: HOST_TABLE__BUCKET_IP_LIMIT.
 // Lists in variables are separated by commas; an empty variable counts as unset. HOST_CONFIG names the file.
 //
-// Expressions of the file may call env and file, see functions.go, and nothing else.
+// Expressions of the file may call env and file, see functions.go, and nothing else. What file returns is taken for a secret, like
+// the values of Secret: no message, no source line and no Origin shows it (secret.go).
 //
 // Plugin blocks (plugin.go, pluginblock.go) become Plugins: their own keys are checked at once, the config block in them when
 // the plugin has described itself, by DecodeBody with the Schema it gave (body.go, value.go). Neither the environment nor

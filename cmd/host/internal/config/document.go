@@ -23,7 +23,12 @@ func (d *document) at(r hcl.Range) string {
 }
 
 func (d *document) problem(r hcl.Range, what, advice string) Problem {
-	return Problem{Where: d.at(r), What: what, Source: snippet(d.text, r), Hint: advice, line: r.Start.Line, column: r.Start.Column}
+	return d.problemUpTo(hcl.Pos{}, r, what, advice)
+}
+
+// problemUpTo is a problem whose source line is cut at a place.
+func (d *document) problemUpTo(cut hcl.Pos, r hcl.Range, what, advice string) Problem {
+	return Problem{Where: d.at(r), What: what, Source: snippet(d.text, r, cut), Hint: advice, line: r.Start.Line, column: r.Start.Column}
 }
 
 // diagnosed is the problem that hcl found.

@@ -25,6 +25,9 @@ type parser struct {
 	origins  map[string]Origin
 	problems Problems
 	badLines map[int]bool // lines whose syntax is wrong: what they mean is not judged
+
+	cut    hcl.Pos // where the value of the attribute begins that is being read, if it is a secret
+	hidden bool    // its value has a part that file() returned
 }
 
 // pluginType is the type of the blocks that Plugin stands for.
@@ -80,7 +83,9 @@ func (p *parser) withoutPlugins(body *hclsyntax.Body) *hclsyntax.Body {
 
 func (p *parser) at(r hcl.Range) string { return p.doc.at(r) }
 
-func (p *parser) add(r hcl.Range, what, advice string) { p.report(p.doc.problem(r, what, advice)) }
+func (p *parser) add(r hcl.Range, what, advice string) {
+	p.report(p.doc.problemUpTo(p.cut, r, what, advice))
+}
 
 func (p *parser) report(problem Problem) {
 	if !p.badLines[problem.line] {
@@ -108,11 +113,15 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 	})
 	for _, attr := range attrs {
 		l := s.leaves[attr.Name]
+		p.cut, p.hidden = hcl.Pos{}, false
+		if l != nil && l.secret {
+			p.cut = attr.Expr.Range().Start
+		}
 		switch {
 		case l != nil:
 			if v, ok := p.leaf(attr, l); ok {
 				values[attr.Name] = v
-				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), source: snippet(p.doc.text, attr.SrcRange)}
+				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), Secret: l.secret || p.hidden, source: snippet(p.doc.text, attr.SrcRange, p.cut)}
 			}
 		case s.blocks[attr.Name] != nil:
 			p.add(attr.NameRange, fmt.Sprintf("%q is a block", join(s.path, attr.Name)), fmt.Sprintf("write %s { … } without an equals sign", attr.Name))
@@ -120,6 +129,7 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 			p.unknown(attr.NameRange, attr.Name, s)
 		}
 	}
+	p.cut = hcl.Pos{}
 	seen := make(map[string]hcl.Range)
 	for _, b := range body.Blocks {
 		inner := s.blocks[b.Type]
@@ -148,6 +158,9 @@ func (p *parser) unknown(r hcl.Range, name string, s *schema) {
 		names = append(slices.Clip(names), pluginType)
 	}
 	if near := suggest(name, names); near != "" {
+		if l := s.leaves[near]; l != nil && l.secret {
+			p.cut = r.End
+		}
 		p.add(r, what, fmt.Sprintf("Did you mean %q?", near))
 		return
 	}
@@ -176,6 +189,7 @@ func (p *parser) leaf(attr *hclsyntax.Attribute, l *leaf) (any, bool) {
 		}
 		return nil, false
 	}
+	v, p.hidden = reveal(v)
 	if !l.list {
 		return p.element(attr.Expr.Range(), v, l)
 	}
@@ -223,8 +237,14 @@ func (p *parser) element(r hcl.Range, v cty.Value, l *leaf) (any, bool) {
 	default:
 		out, err = l.parseOne(v.AsString())
 		if l.isPath {
-			out = p.doc.relative(v.AsString())
+			if out = v.AsString(); out != l.word {
+				out = p.doc.relative(v.AsString())
+			}
 		}
+	}
+	if err != nil && p.hidden && !l.secret {
+		p.add(r, l.path+": "+hiddenWrong, hiddenAdvice)
+		return nil, false
 	}
 	if err != nil {
 		p.add(r, fmt.Sprintf("%s: %v", l.path, err), hint.Of(err))

@@ -80,6 +80,19 @@ func defaults() values {
 	return v
 }
 
+// profile is the layer of --dev: what is different in it from the defaults.
+func profile() (values, map[string]Origin) {
+	v, origins := make(values), make(map[string]Origin)
+	top.walk(func(l *leaf) {
+		if l.dev != nil {
+			value, _ := l.parse(*l.dev) // derive has parsed it before
+			v.set(l, value)
+			origins[l.path] = Origin{Where: "profile dev"}
+		}
+	})
+	return v, origins
+}
+
 // fromEnv reads the variables of the form NAME=value.
 func fromEnv(env []string) (v values, origins map[string]Origin, problems Problems, warnings []string) {
 	v, origins = make(values), make(map[string]Origin)
@@ -113,7 +126,7 @@ func fromEnv(env []string) (v values, origins map[string]Origin, problems Proble
 			continue
 		}
 		v.set(l, value)
-		origins[l.path] = Origin{Where: where}
+		origins[l.path] = Origin{Where: where, Secret: l.secret}
 	}
 	return v, origins, problems, warnings
 }
@@ -149,6 +162,9 @@ func Flags(fs *pflag.FlagSet) {
 		}
 		fs.Var(&flagValue{leaf: l}, l.flag, doc)
 		fs.Lookup(l.flag).DefValue = l.def
+		if l.kind == boolKind {
+			fs.Lookup(l.flag).NoOptDefVal = "true"
+		}
 	})
 }
 
@@ -171,7 +187,7 @@ func fromFlags(fs *pflag.FlagSet) (v values, origins map[string]Origin, problems
 			return
 		}
 		v.set(given.leaf, value)
-		origins[given.leaf.path] = Origin{Where: where, onFlags: true}
+		origins[given.leaf.path] = Origin{Where: where, Secret: given.leaf.secret, onFlags: true}
 	})
 	return v, origins, problems
 }

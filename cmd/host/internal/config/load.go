@@ -22,7 +22,8 @@ type Sources struct {
 
 // Origin says where a value came from.
 type Origin struct {
-	Where string // "default", or as in Problem.Where
+	Where  string // "default", "profile dev", or as in Problem.Where
+	Secret bool   // the value must not be shown: it is one of a Secret, or file() returned it
 
 	source  string // the line in the file
 	onFlags bool
@@ -47,32 +48,45 @@ func Load(ctx context.Context, src Sources) (*Loaded, error) {
 	}
 	top.walk(func(l *leaf) { out.Origins[l.path] = Origin{Where: "default"} })
 
+	above := koanf.New(".") // the layers above the defaults; whether the profile is between is said in them
+	aboveOrigins := make(map[string]Origin)
 	var problems Problems
 	if out.File != "" {
 		p := &parser{file: out.File, schema: top, env: src.Env}
-		err := k.Load(fileProvider{ctx, out.File}, p)
+		err := above.Load(fileProvider{ctx, out.File}, p)
 		if found, ok := errors.AsType[Problems](err); ok {
 			problems = append(problems, found...)
 		} else if err != nil {
 			return nil, err
 		}
-		maps.Copy(out.Origins, p.origins)
+		maps.Copy(aboveOrigins, p.origins)
 		out.Plugins = p.plugins
 	}
 	env, origins, found, warnings := fromEnv(src.Env)
 	problems, out.Warnings = append(problems, found...), warnings
-	if err := k.Load(env, nil); err != nil {
+	if err := above.Load(env, nil); err != nil {
 		return nil, err
 	}
-	maps.Copy(out.Origins, origins)
+	maps.Copy(aboveOrigins, origins)
 	if src.Flags != nil {
 		flags, origins, found := fromFlags(src.Flags)
 		problems = append(problems, found...)
-		if err := k.Load(flags, nil); err != nil {
+		if err := above.Load(flags, nil); err != nil {
+			return nil, err
+		}
+		maps.Copy(aboveOrigins, origins)
+	}
+	if above.Bool("dev") {
+		dev, origins := profile()
+		if err := k.Load(dev, nil); err != nil {
 			return nil, err
 		}
 		maps.Copy(out.Origins, origins)
 	}
+	if err := k.Merge(above); err != nil {
+		return nil, err
+	}
+	maps.Copy(out.Origins, aboveOrigins)
 	// The lines that are wrong are missing from the layers, so a rule over several keys would judge something else.
 	if len(problems) > 0 {
 		return nil, problems
@@ -86,6 +100,7 @@ func Load(ctx context.Context, src Sources) (*Loaded, error) {
 	if problems := out.check(); len(problems) > 0 {
 		return nil, problems
 	}
+	out.unused()
 	return out, nil
 }
 
@@ -106,7 +121,9 @@ func (s Sources) file() string {
 
 // home replaces a leading ~ by the user's home.
 func (l *Loaded) home() error {
-	for key, path := range map[string]*string{"data_dir": &l.Config.DataDir, "key_file": &l.Config.KeyFile} {
+	for key, path := range map[string]*string{
+		"data_dir": &l.Config.DataDir, "key_file": &l.Config.KeyFile, "run_dir": &l.Config.RunDir, "admin.socket": &l.Config.Admin.Socket,
+	} {
 		rest, ok := underHome(*path)
 		if !ok {
 			continue

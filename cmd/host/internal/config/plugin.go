@@ -67,7 +67,8 @@ type Plugin struct {
 	Range  hcl.Range            // the header of the block
 	Ranges map[string]hcl.Range // of the keys that the block has
 
-	doc *document
+	doc    *document
+	hidden map[string]bool // keys with a value that file() returned
 }
 
 // Builtin returns the name of the bundled plugin that Source stands for, if it stands for one.
@@ -79,6 +80,9 @@ func (p *Plugin) Problem(key, what, advice string) Problem {
 	r, ok := p.Ranges[key]
 	if !ok {
 		r = p.Range
+	}
+	if p.hidden[key] {
+		what, advice = key+": "+hiddenWrong, hiddenAdvice
 	}
 	return p.doc.problem(r, what, advice)
 }

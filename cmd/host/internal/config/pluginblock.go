@@ -50,6 +50,14 @@ func plugins(doc *document, blocks hclsyntax.Blocks) ([]*Plugin, Problems) {
 	return out, append(problems, conflicts(out)...)
 }
 
+// wrong adds a problem of the value of a key. It does not quote what file() returned.
+func (b *pluginBlock) wrong(key string, r hcl.Range, what, advice string) {
+	if b.hidden[key] {
+		what, advice = key+": "+hiddenWrong, hiddenAdvice
+	}
+	b.add(r, what, advice)
+}
+
 // labels checks kind and name.
 func (b *pluginBlock) labels() bool {
 	const form = `write plugin "<kind>" "<name>" { … }`
@@ -98,6 +106,7 @@ func (b *pluginBlock) read() {
 			break
 		}
 	}
+	p.hidden = b.hidden
 	take(values, "args", &p.Args)
 	take(values, "env", &p.Env)
 	take(values, "enabled", &p.Enabled)
@@ -111,7 +120,7 @@ func (b *pluginBlock) read() {
 	if p.Kind == Filter {
 		p.Stages = b.words(values, "stages", stages)
 		if !slices.Contains(onErr, p.OnError) {
-			b.add(b.at("on_error"), fmt.Sprintf("on_error: %q is not one of %s", p.OnError, strings.Join(onErr, ", ")), choose(p.OnError, onErr))
+			b.wrong("on_error", b.at("on_error"), fmt.Sprintf("on_error: %q is not one of %s", p.OnError, strings.Join(onErr, ", ")), choose(p.OnError, onErr))
 		}
 		b.number(values, "order", &p.Order, -maxOrder, maxOrder)
 	}
@@ -168,11 +177,11 @@ func (b *pluginBlock) source(values map[string]any) {
 	name, builtin := strings.CutPrefix(text, builtinPrefix)
 	switch {
 	case builtin && !label.MatchString(name):
-		b.add(b.at("source"), fmt.Sprintf("source: %q does not name a bundled plugin", text), `write it like "builtin:echo"`)
+		b.wrong("source", b.at("source"), fmt.Sprintf("source: %q does not name a bundled plugin", text), `write it like "builtin:echo"`)
 	case builtin:
 		b.plugin.Source = text
 	case text == "" || strings.ContainsRune(text, 0):
-		b.add(b.at("source"), fmt.Sprintf("source: %q is not a path", text), `write "builtin:NAME", or the path of a program`)
+		b.wrong("source", b.at("source"), fmt.Sprintf("source: %q is not a path", text), `write "builtin:NAME", or the path of a program`)
 	default:
 		b.plugin.Source = expandHome(b.doc.relative(text))
 	}
@@ -184,9 +193,9 @@ func (b *pluginBlock) sum(values map[string]any) {
 	switch {
 	case text == "":
 	case !digest.MatchString(text):
-		b.add(b.at("sha256"), fmt.Sprintf("sha256: %.70q is not a checksum", text), "write the 64 hex digits that sha256sum prints")
+		b.wrong("sha256", b.at("sha256"), fmt.Sprintf("sha256: %.70q is not a checksum", text), "write the 64 hex digits that sha256sum prints")
 	case builtin:
-		b.add(b.at("sha256"), "sha256: a bundled plugin is a part of host", "leave it out")
+		b.wrong("sha256", b.at("sha256"), "sha256: a bundled plugin is a part of host", "leave it out")
 	default:
 		b.plugin.SHA256 = strings.ToLower(text)
 	}
@@ -195,15 +204,15 @@ func (b *pluginBlock) sum(values map[string]any) {
 func (b *pluginBlock) environment() {
 	for i, arg := range b.plugin.Args {
 		if strings.ContainsRune(arg, 0) {
-			b.add(b.of("args", i), "args: an argument with a zero byte", "arguments are texts")
+			b.wrong("args", b.of("args", i), "args: an argument with a zero byte", "arguments are texts")
 		}
 	}
 	for name, value := range b.plugin.Env {
 		switch {
 		case !envName.MatchString(name):
-			b.add(entry(b.block.Body.Attributes["env"].Expr, name), fmt.Sprintf("env: %q is not the name of a variable", name), "use letters, digits and _, no digit first")
+			b.wrong("env", entry(b.block.Body.Attributes["env"].Expr, name), fmt.Sprintf("env: %q is not the name of a variable", name), "use letters, digits and _, no digit first")
 		case strings.ContainsRune(value, 0):
-			b.add(entry(b.block.Body.Attributes["env"].Expr, name), fmt.Sprintf("env: the value of %s has a zero byte", name), "values are texts")
+			b.wrong("env", entry(b.block.Body.Attributes["env"].Expr, name), fmt.Sprintf("env: the value of %s has a zero byte", name), "values are texts")
 		}
 	}
 }
@@ -215,9 +224,9 @@ func (b *pluginBlock) words(values map[string]any, name string, known []string) 
 	for i, word := range list {
 		switch {
 		case !slices.Contains(known, word):
-			b.add(b.of(name, i), fmt.Sprintf("%s: %q is not one of %s", name, word, strings.Join(known, ", ")), choose(word, known))
+			b.wrong(name, b.of(name, i), fmt.Sprintf("%s: %q is not one of %s", name, word, strings.Join(known, ", ")), choose(word, known))
 		case slices.Contains(out, word):
-			b.add(b.of(name, i), fmt.Sprintf("%s: %q appears twice", name, word), "leave one out")
+			b.wrong(name, b.of(name, i), fmt.Sprintf("%s: %q appears twice", name, word), "leave one out")
 		default:
 			out = append(out, word)
 		}
@@ -233,16 +242,16 @@ func (b *pluginBlock) protocols(values map[string]any) {
 		if digits, ok := strings.CutPrefix(text, "0x"); ok {
 			raw, err := hex.DecodeString(digits)
 			if err != nil {
-				b.add(b.of("protocols", i), fmt.Sprintf("protocols: %q is not hex", text), "after 0x come pairs of hex digits; without 0x the id is taken as text")
+				b.wrong("protocols", b.of("protocols", i), fmt.Sprintf("protocols: %q is not hex", text), "after 0x come pairs of hex digits; without 0x the id is taken as text")
 				continue
 			}
 			id = string(raw)
 		}
 		switch {
 		case id == "" || len(id) > maxProtocol:
-			b.add(b.of("protocols", i), fmt.Sprintf("protocols: an id of %d bytes", len(id)), fmt.Sprintf("an id has 1 to %d bytes", maxProtocol))
+			b.wrong("protocols", b.of("protocols", i), fmt.Sprintf("protocols: an id of %d bytes", len(id)), fmt.Sprintf("an id has 1 to %d bytes", maxProtocol))
 		case slices.Contains(b.plugin.Protocols, id):
-			b.add(b.of("protocols", i), fmt.Sprintf("protocols: %q appears twice", text), "leave one out")
+			b.wrong("protocols", b.of("protocols", i), fmt.Sprintf("protocols: %q appears twice", text), "leave one out")
 		default:
 			b.plugin.Protocols = append(b.plugin.Protocols, id)
 		}
@@ -256,7 +265,7 @@ func (b *pluginBlock) deadline(values map[string]any) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < minDeadline || d > maxDeadline {
-		b.add(b.at("deadline"), fmt.Sprintf("deadline: %q is out of range", text), fmt.Sprintf("use a value from %v to 1m", minDeadline))
+		b.wrong("deadline", b.at("deadline"), fmt.Sprintf("deadline: %q is out of range", text), fmt.Sprintf("use a value from %v to 1m", minDeadline))
 		return
 	}
 	b.plugin.Deadline = d
@@ -268,7 +277,7 @@ func (b *pluginBlock) number(values map[string]any, name string, to *int, low, h
 		return
 	}
 	if n < low || n > high {
-		b.add(b.at(name), fmt.Sprintf("%s: %d is out of range", name, n), fmt.Sprintf("use a value from %d to %d", low, high))
+		b.wrong(name, b.at(name), fmt.Sprintf("%s: %d is out of range", name, n), fmt.Sprintf("use a value from %d to %d", low, high))
 		return
 	}
 	*to = int(n)

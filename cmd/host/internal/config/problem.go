@@ -66,14 +66,18 @@ func visible(line string) []rune {
 	return runes
 }
 
-// snippet shows the first line of the range with a marker below it.
-func snippet(source []byte, at hcl.Range) string {
+// snippet shows the first line of the range with a marker below it. What comes behind cut, a place on that line, is left out, and
+// what looks like a secret; the zero value cuts nothing.
+func snippet(source []byte, at hcl.Range, cut hcl.Pos) string {
 	lines := strings.Split(string(source), "\n")
 	if at.Start.Line < 1 || at.Start.Line > len(lines) {
 		return ""
 	}
 	const widest = 120 // a line longer than this is cut, with its marker
-	runes := visible(strings.TrimRight(lines[at.Start.Line-1], "\r"))
+	runes := visible(withoutSecrets(strings.TrimRight(lines[at.Start.Line-1], "\r")))
+	if cut.Line == at.Start.Line && cut.Column-1 < len(runes) {
+		runes = append(runes[:cut.Column-1], '…')
+	}
 	if len(runes) > widest {
 		runes = append(runes[:widest-1], '…')
 	}

@@ -15,7 +15,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"unknown key", `lissten = []`, "", ":1:1", `unknown key "lissten"`, `Did you mean "listen"?`},
 		{"unknown key, swapped", `nta = "upnp"`, "", ":1:1", `unknown key "nta"`, `Did you mean "nat"?`},
-		{"unknown key, nothing near", `colour = "red"`, "", ":1:1", `unknown key "colour"`, "the keys are listen, data_dir"},
+		{"unknown key, nothing near", `colour = "red"`, "", ":1:1", `unknown key "colour"`, "the keys are dev, listen, data_dir"},
 		{"unknown nested key", "table {\n  bucket_ip_limt = 2\n}", "", ":2:3", `unknown key "table.bucket_ip_limt"`, `Did you mean "bucket_ip_limit"?`},
 		{"key of a block at the top", `ipv4_prefix = 24`, "", ":1:1", `unknown key "ipv4_prefix"`, "belongs into table"},
 		{"key of the top in a block", "limits {\n nat = \"any\"\n}", "", ":2:2", `unknown key "limits.nat"`, "belongs into the top level"},

@@ -32,7 +32,10 @@ type leaf struct {
 	list bool
 
 	flag, value, doc, def string
+	dev                   *string // the default in the profile of --dev, if it has another
 	isPath                bool
+	word                  string // in place of a path, and no path
+	secret                bool   // appears in no output
 	oneOf                 []string
 	min, max              string
 	check                 func(text string) error // of one element, nil: none
@@ -63,6 +66,10 @@ func derive(path string, t reflect.Type) *schema {
 			path: join(path, name), flag: f.Tag.Get("flag"), value: f.Tag.Get("value"), doc: f.Tag.Get("doc"), def: f.Tag.Get("default"),
 			isPath: f.Tag.Get("path") != "", oneOf: strings.Fields(f.Tag.Get("oneof")), min: f.Tag.Get("min"), max: f.Tag.Get("max"),
 		}
+		l.word = f.Tag.Get("word")
+		if dev, ok := f.Tag.Lookup("dev"); ok {
+			l.dev = &dev
+		}
 		elem := f.Type
 		if elem.Kind() == reflect.Slice {
 			l.list, elem = true, elem.Elem()
@@ -70,6 +77,11 @@ func derive(path string, t reflect.Type) *schema {
 		l.bind(elem)
 		if _, err := l.parse(l.def); err != nil {
 			panic(fmt.Sprintf("config: default of %s: %v", l.path, err))
+		}
+		if l.dev != nil {
+			if _, err := l.parse(*l.dev); err != nil {
+				panic(fmt.Sprintf("config: %s in the profile: %v", l.path, err))
+			}
 		}
 		s.leaves[name] = l
 	}
@@ -81,10 +93,16 @@ func (l *leaf) bind(t reflect.Type) {
 	switch {
 	case t == reflect.TypeFor[netip.AddrPort]():
 		l.check = checkListen
+		if !l.list {
+			l.check = optional(checkListen)
+		}
 	case t == reflect.TypeFor[*enode.Node]():
 		l.check = checkENR
 	case t == reflect.TypeFor[time.Duration]():
 		l.check = l.checkDuration
+	case t == reflect.TypeFor[Secret]():
+		l.secret = true
+		l.check = func(text string) error { return new(Secret).UnmarshalText([]byte(text)) }
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		l.check = func(text string) error {
 			return reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
@@ -99,6 +117,16 @@ func (l *leaf) bind(t reflect.Type) {
 		l.kind = numberKind
 	default:
 		panic(fmt.Sprintf("config: %s has the type %v", l.path, t))
+	}
+}
+
+// optional lets check pass an empty text.
+func optional(check func(string) error) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return nil
+		}
+		return check(text)
 	}
 }
 

@@ -42,7 +42,14 @@ func (d *decoder) attribute(attr *hclsyntax.Attribute, a *Attribute, path string
 			d.problems = append(d.problems, d.doc.diagnosed(diag))
 		}
 	} else {
+		d.note(a.Name, path, v)
+		v, hidden := reveal(v)
 		out = d.value(attr.Expr, v, a.Type, join(path, a.Name))
+		if hidden { // a key of a map may be what file() read
+			for i := range d.problems[before:] {
+				d.problems[before+i].What, d.problems[before+i].Hint = join(path, a.Name)+": "+hiddenWrong, hiddenAdvice
+			}
+		}
 	}
 	if a.Secret {
 		for i := range d.problems[before:] {
@@ -52,7 +59,18 @@ func (d *decoder) attribute(attr *hclsyntax.Attribute, a *Attribute, path string
 	return out, len(d.problems) == before
 }
 
-// value converts v, or adds a problem.
+// note remembers what of an attribute of the outermost block must not be shown.
+func (d *decoder) note(name, path string, v cty.Value) {
+	if _, hidden := reveal(v); !hidden || path != "" {
+		return
+	}
+	if d.hidden == nil {
+		d.hidden = make(map[string]bool)
+	}
+	d.hidden[name] = true
+}
+
+// value converts v, which has no tags, or adds a problem.
 func (d *decoder) value(expr hcl.Expression, v cty.Value, t Type, name string) any {
 	r := expr.Range()
 	wrong := func() any {
