@@ -19,6 +19,8 @@ type Ban struct {
 	Prefix netip.Prefix
 	Reason string
 	Until  time.Time
+	// Unsaved keeps the ban out of the store: whoever bans sees to it after a restart.
+	Unsaved bool
 }
 
 // Validate reports what is wrong with a ban.
@@ -177,7 +179,9 @@ func (n *Node) ban(now time.Time, b Ban) {
 	}
 	n.log.Info("banned", "node", banSubject(b), "reason", b.Reason, "until", b.Until)
 	n.events.publish(Event{Type: Banned, ID: b.ID, Prefix: b.Prefix, Detail: b.Reason})
-	n.store.ban(now, b)
+	if !b.Unsaved {
+		n.store.ban(now, b)
+	}
 }
 
 // expel takes whom hit names out of the table, and ends the sessions with them and the calls to them. hit is asked about

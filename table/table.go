@@ -179,6 +179,13 @@ func recordOf(c Candidate) []byte {
 	return b
 }
 
+// SetBootstrap makes a node a bootstrap node or an ordinary one.
+func (t *Table) SetBootstrap(id enode.ID, is bool) {
+	if e := t.Known(id); e != nil {
+		e.Bootstrap = is
+	}
+}
+
 // Remove drops a node, entry or replacement, and reports whether it was there. Nothing takes its place: this is for
 // bans and filters. Bootstrap nodes are removed too.
 func (t *Table) Remove(id enode.ID) bool {

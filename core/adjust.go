@@ -1,0 +1,50 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// SetBootnodes replaces Config.Bootnodes. Those that are new are offered to the table; those that are none any more stay in it
+// like any other node. It returns ErrClosed, or what is wrong with one of them, and changes nothing then.
+func (n *Node) SetBootnodes(nodes []*enode.Node) error {
+	var before []*enode.Node
+	return n.adjust(func(c *Config) { before, c.Bootnodes = c.Bootnodes, slices.Clone(nodes) }, func(now time.Time) {
+		for _, b := range before {
+			n.table.SetBootstrap(b.ID(), n.isBootnode(b.ID()))
+		}
+		n.enterBootnodes(now)
+	})
+}
+
+// SetLimits replaces Config.Limits; a rate that is zero is the default. Tokens that were taken count at the old rates. It returns
+// ErrClosed, or what is wrong with a rate, and changes nothing then.
+func (n *Node) SetLimits(l Limits) error {
+	return n.adjust(func(c *Config) { c.Limits = l }, func(time.Time) { n.limits.cfg = n.cfg.Limits })
+}
+
+// SetTalkLimits replaces Config.Talk; what is zero is the default. Requests that are being served keep their places. It
+// returns ErrClosed, or what is wrong with a limit, and changes nothing then.
+func (n *Node) SetTalkLimits(l TalkLimits) error {
+	return n.adjust(func(c *Config) { c.Talk = l }, func(time.Time) {})
+}
+
+// adjust changes the configuration and does, in the same turn, what follows from it.
+func (n *Node) adjust(change func(*Config), then func(time.Time)) (err error) {
+	open := n.turn(func(now time.Time) {
+		changed := n.cfg
+		change(&changed)
+		changed.setDefaults()
+		if err = changed.Validate(); err != nil {
+			return
+		}
+		n.cfg.Bootnodes, n.cfg.Limits, n.cfg.Talk = changed.Bootnodes, changed.Limits, changed.Talk
+		then(now)
+	})
+	if !open {
+		return ErrClosed
+	}
+	return err
+}
