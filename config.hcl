@@ -1,8 +1,10 @@
 # Every setting of host, commented at its default.
 #
 # Use it with: host run --config config.hcl
+# and look at what comes out with: host config show --config config.hcl
 #
-# The environment wins over this file, and flags win over the environment. A variable is HOST_ and the key in capitals,
+# The settings may stand in several files: --config may be repeated, and may name a folder, of which all files *.hcl are read.
+# The environment wins over the files, and flags win over the environment. A variable is HOST_ and the key in capitals,
 # with two underscores between block and key: HOST_LISTEN, HOST_TABLE__BUCKET_IP_LIMIT. Relative paths start at the folder
 # of this file, or where host was started when the file comes through a pipe. A value may be env("NAME"), env("NAME", "default")
 # or file("path"), which reads a file's text; no output shows that text.

@@ -37,7 +37,7 @@ func TestAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(filepath.Dir(got.File), "run", "a.sock"); got.Config.AdminSocket() != want {
+	if want := filepath.Join(filepath.Dir(got.Files[0]), "run", "a.sock"); got.Config.AdminSocket() != want {
 		t.Errorf("socket %s, want %s", got.Config.AdminSocket(), want)
 	}
 	if len(got.Warnings) != 2 || !strings.Contains(got.Warnings[0], "HOST_ADMIN__REMOTE: admin.remote is for admin.listen") {

@@ -18,7 +18,9 @@ func (l *Loaded) check() Problems {
 		if from.Secret {
 			what, advice = key+": it does not go with the other settings", hiddenAdvice
 		}
-		problems = append(problems, Problem{Where: from.Where, What: what, Source: from.source, Hint: advice, OnFlags: from.onFlags})
+		problem := from.problem
+		problem.Where, problem.What, problem.Hint = from.Where, what, advice
+		problems = append(problems, problem)
 	}
 
 	listens := make(map[string]bool) // families listened on

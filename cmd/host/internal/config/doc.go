@@ -3,14 +3,18 @@
 // # Layout
 //
 // Settings come in layers, each replacing single keys of the one before: the defaults, the profile of --dev if it is asked for,
-// the file of --config, the environment, the flags. koanf merges the layers. The file is HCL, read by a koanf.Parser of our own on hashicorp/hcl/v2,
-// because koanf's HCL v1 parser cannot tell one block from several and knows no positions. Everything (the keys of the
+// the files of --config, the environment, the flags. koanf merges the layers. A file is HCL, read by a koanf.Parser of our own on
+// hashicorp/hcl/v2, because koanf's HCL v1 parser cannot tell one block from several and knows no positions. Everything (the keys of the
 // file, the variables, the flags, the defaults) is derived from the tags of the Config struct.
 //
 // Environment names are HOST_ and the key in capitals, blocks joined by two underscores: HOST_TABLE__BUCKET_IP_LIMIT.
-// Lists in variables are separated by commas; an empty variable counts as unset. HOST_CONFIG names the file.
+// Lists in variables are separated by commas; an empty variable counts as unset. HOST_CONFIG names the files.
 //
-// Expressions of the file may call env and file, see functions.go, and nothing else. What file returns is taken for a secret, like
+// --config may be repeated, and HOST_CONFIG is a list like PATH. A folder stands for the files *.hcl in it, by name (files.go). Of
+// several files the later one wins, key by key; but within a folder no key may be in two files, because names should not
+// decide. A plugin block is in one place, wherever that is (merge.go). Relative paths start at the folder of their own file.
+//
+// Expressions of a file may call env and file, see functions.go, and nothing else. What file returns is taken for a secret, like
 // the values of Secret: no message, no source line and no Origin shows it (secret.go).
 //
 // Plugin blocks (plugin.go, pluginblock.go) become Plugins: their own keys are checked at once, the config block in them when
@@ -25,7 +29,7 @@
 //
 // # Limits
 //
-// A file has at most 256 KiB, 64 brackets in each other and 1024 operators (nesting.go: hcl's parser has no bounds of its
+// There may be 256 files. A file has at most 256 KiB, 64 brackets in each other and 1024 operators (nesting.go: hcl's parser has no bounds of its
 // own); lists and maps have at most 1024 elements, a file that is included at most 1 MiB. There may be 64 plugins.
 //
 // # To add a config key

@@ -121,7 +121,7 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 		case l != nil:
 			if v, ok := p.leaf(attr, l); ok {
 				values[attr.Name] = v
-				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), Secret: l.secret || p.hidden, source: snippet(p.doc.text, attr.SrcRange, p.cut)}
+				p.origins[l.path] = Origin{Where: p.at(attr.SrcRange), Secret: l.secret || p.hidden, problem: p.doc.problemUpTo(p.cut, attr.SrcRange, "", "")}
 			}
 		case s.blocks[attr.Name] != nil:
 			p.add(attr.NameRange, fmt.Sprintf("%q is a block", join(s.path, attr.Name)), fmt.Sprintf("write %s { … } without an equals sign", attr.Name))

@@ -1,23 +1,19 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
-	"github.com/discv5/host/cmd/host/internal/plainfile"
 	"github.com/spf13/pflag"
 )
 
 const (
-	envPrefix   = "HOST_"
-	envFile     = envPrefix + "CONFIG" // names the file, like --config
-	maxFileSize = 256 << 10
+	envPrefix  = "HOST_"
+	envFile    = envPrefix + "CONFIG" // names the files, like --config
+	configFlag = "config"
 )
 
 // values is a koanf.Provider of one layer: nested maps.
@@ -39,36 +35,6 @@ func (v values) set(l *leaf, value any) {
 		v[block] = inner
 	}
 	inner[name] = value
-}
-
-// fileProvider is a koanf.Provider of a file's bytes. koanf's interface has no room for the context.
-type fileProvider struct {
-	ctx  context.Context
-	path string
-}
-
-func (f fileProvider) Read() (map[string]any, error) { return nil, errors.ErrUnsupported }
-
-func (f fileProvider) ReadBytes() ([]byte, error) {
-	path := f.path
-	if path == os.DevNull { // an empty file, for those who want to be sure that there is none
-		return nil, nil
-	}
-	data, _, err := plainfile.ReadGiven(f.ctx, path, maxFileSize)
-	if err != nil {
-		advice := "check the path given with --config or " + envFile
-		if errors.Is(err, plainfile.ErrNotRegular) {
-			advice = plainfile.GivenHelp
-		}
-		if errors.Is(err, context.Canceled) {
-			advice = "host was told to stop before all was there; what writes to the pipe must close it"
-		}
-		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-			advice = "give the file in it, like --config " + filepath.Join(path, "config.hcl")
-		}
-		return nil, hint.Wrap(fmt.Errorf("read the configuration: %w", err), advice)
-	}
-	return data, nil
 }
 
 func defaults() values {
@@ -112,6 +78,10 @@ func fromEnv(env []string) (v values, origins map[string]Origin, problems Proble
 		}
 		where := "environment variable " + name
 		l := known[name]
+		if l == nil && (top.blocks[strings.ToLower(key)] != nil || strings.HasPrefix(key, strings.ToUpper(pluginType)+"__")) {
+			problems = append(problems, aBlock(where, name, strings.ToLower(key)))
+			continue
+		}
 		if l == nil {
 			if near := nearest(strings.ToUpper(key), names, 1+min(len(key), 8)/8); near != "" {
 				problems = append(problems, Problem{Where: where, What: "no such setting", Hint: fmt.Sprintf("Did you mean %s%s?", envPrefix, near)})
@@ -129,6 +99,17 @@ func fromEnv(env []string) (v values, origins map[string]Origin, problems Proble
 		origins[l.path] = Origin{Where: where, Secret: l.secret}
 	}
 	return v, origins, problems, warnings
+}
+
+// aBlock is the problem of a variable that stands for a block, or for something in a plugin block.
+func aBlock(where, name, key string) Problem {
+	if b := top.blocks[key]; b != nil {
+		return Problem{Where: where, What: fmt.Sprintf("%s is a block", key), Hint: fmt.Sprintf("a variable sets one key of it: %s__%s", name, strings.ToUpper(b.names[0]))}
+	}
+	return Problem{
+		Where: where, What: "no variable changes a plugin block",
+		Hint: `plugin blocks stand in files alone, where a value may be env("NAME"): choose a name that does not begin with HOST_`,
+	}
 }
 
 // flagValue is a pflag.Value that collects the texts given; Load judges them with everything else.
@@ -150,8 +131,7 @@ func (f *flagValue) Set(text string) error {
 
 // Flags adds a flag to fs for every setting that has one, and --config. Flags that hold lists may be repeated.
 func Flags(fs *pflag.FlagSet) {
-	file := new(string)
-	fs.StringVar(file, "config", "", "read settings from this `file`")
+	FileFlag(fs)
 	top.walk(func(l *leaf) {
 		if l.flag == "" {
 			return
@@ -166,6 +146,11 @@ func Flags(fs *pflag.FlagSet) {
 			fs.Lookup(l.flag).NoOptDefVal = "true"
 		}
 	})
+}
+
+// FileFlag adds --config alone.
+func FileFlag(fs *pflag.FlagSet) {
+	fs.StringArray(configFlag, nil, "read settings from this `path`: a file, or a folder with files *.hcl; may be repeated, the later ones win")
 }
 
 // fromFlags reads the flags that were given.
@@ -187,7 +172,7 @@ func fromFlags(fs *pflag.FlagSet) (v values, origins map[string]Origin, problems
 			return
 		}
 		v.set(given.leaf, value)
-		origins[given.leaf.path] = Origin{Where: where, Secret: given.leaf.secret, onFlags: true}
+		origins[given.leaf.path] = Origin{Where: where, Secret: given.leaf.secret, problem: Problem{OnFlags: true}}
 	})
 	return v, origins, problems
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -25,23 +24,26 @@ type Origin struct {
 	Where  string // "default", "profile dev", or as in Problem.Where
 	Secret bool   // the value must not be shown: it is one of a Secret, or file() returned it
 
-	source  string // the line in the file
-	onFlags bool
+	problem Problem // at the place, without what and hint
 }
 
 // Loaded is a checked configuration.
 type Loaded struct {
 	Config   Config
-	File     string            // the configuration file, "" when there is none
+	Files    []string          // the configuration files in the order in which they were read
 	Origins  map[string]Origin // by key, blocks joined by a dot: "table.bucket_ip_limit"
-	Plugins  []*Plugin         // in the order of the file, those that are not enabled too
+	Plugins  []*Plugin         // in the order of the files, those that are not enabled too
 	Warnings []string          // for the log
+
+	pipe string // a pipe among the files, which cannot be read again
 }
 
 // Load merges the layers and checks the result. Mistakes are returned as Problems, all of them; a file that cannot be
 // read is a plain error with a hint. A file that is the pipe of a shell, like <(command), is read until ctx ends.
+//
+// It changes nothing and may be called again with the same Sources, to load what the files say by then; see CheckReload.
 func Load(ctx context.Context, src Sources) (*Loaded, error) {
-	out := &Loaded{File: src.file(), Origins: make(map[string]Origin)}
+	out := &Loaded{Origins: make(map[string]Origin)}
 	k := koanf.New(".")
 	if err := k.Load(defaults(), nil); err != nil {
 		return nil, err
@@ -50,17 +52,9 @@ func Load(ctx context.Context, src Sources) (*Loaded, error) {
 
 	above := koanf.New(".") // the layers above the defaults; whether the profile is between is said in them
 	aboveOrigins := make(map[string]Origin)
-	var problems Problems
-	if out.File != "" {
-		p := &parser{file: out.File, schema: top, env: src.Env}
-		err := above.Load(fileProvider{ctx, out.File}, p)
-		if found, ok := errors.AsType[Problems](err); ok {
-			problems = append(problems, found...)
-		} else if err != nil {
-			return nil, err
-		}
-		maps.Copy(aboveOrigins, p.origins)
-		out.Plugins = p.plugins
+	problems, err := out.readFiles(ctx, src, above, aboveOrigins)
+	if err != nil {
+		return nil, err
 	}
 	env, origins, found, warnings := fromEnv(src.Env)
 	problems, out.Warnings = append(problems, found...), warnings
@@ -102,21 +96,6 @@ func Load(ctx context.Context, src Sources) (*Loaded, error) {
 	}
 	out.unused()
 	return out, nil
-}
-
-func (s Sources) file() string {
-	if s.Flags != nil {
-		if f := s.Flags.Lookup("config"); f != nil && f.Changed {
-			return f.Value.String()
-		}
-	}
-	file := ""
-	for _, pair := range s.Env {
-		if v, ok := strings.CutPrefix(pair, envFile+"="); ok {
-			file = v
-		}
-	}
-	return file
 }
 
 // home replaces a leading ~ by the user's home.

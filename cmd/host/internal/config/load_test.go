@@ -86,7 +86,7 @@ table {
 	}
 	for key, want := range map[string]string{
 		"listen": "flag --listen", "log_level": "environment variable HOST_LOG_LEVEL", "network": "default",
-		"table.bucket_ip_limit": "environment variable HOST_TABLE__BUCKET_IP_LIMIT", "table.ipv4_prefix": got.File + ":7:3",
+		"table.bucket_ip_limit": "environment variable HOST_TABLE__BUCKET_IP_LIMIT", "table.ipv4_prefix": got.Files[0] + ":7:3",
 	} {
 		if o := got.Origins[key].Where; o != want {
 			t.Errorf("%s comes from %q, want %q", key, o, want)
@@ -128,7 +128,7 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(filepath.Dir(got.File), "state"); got.Config.DataDir != want {
+	if want := filepath.Join(filepath.Dir(got.Files[0]), "state"); got.Config.DataDir != want {
 		t.Errorf("data_dir %q, want %q: a path in the file starts at the file", got.Config.DataDir, want)
 	}
 	home, err := os.UserHomeDir()

@@ -29,14 +29,14 @@ plugin "store" "bolt" {
 	}
 	for i, want := range []Plugin{
 		{Kind: Talk, Name: "echo", Source: "builtin:echo", Protocols: []string{}},
-		{Kind: Filter, Name: "mine", Source: filepath.Join(filepath.Dir(got.File), "bin/filter"), Stages: []string{}, OnError: "accept"},
+		{Kind: Filter, Name: "mine", Source: filepath.Join(filepath.Dir(got.Files[0]), "bin/filter"), Stages: []string{}, OnError: "accept"},
 		{Kind: Store, Name: "bolt", Source: "builtin:bolt"},
 	} {
 		p := *got.Plugins[i]
 		if values, object, err := DecodeBody(p.Config, Schema{}); err != nil || len(values) != 0 || string(object) != "{}" {
 			t.Errorf("%s: a config block that was left out gives %v, %s, %v", p.Name, values, object, err)
 		}
-		if at := p.Where(""); at != got.File+":"+[]string{"2", "5", "8"}[i]+":1" || p.Where("sha256") != at {
+		if at := p.Where(""); at != got.Files[0]+":"+[]string{"2", "5", "8"}[i]+":1" || p.Where("sha256") != at {
 			t.Errorf("%s is at %s", p.Name, at)
 		}
 		if at := p.Where("source"); !strings.HasSuffix(at, ":3") {

@@ -26,7 +26,7 @@ type pluginBlock struct {
 	block  *hclsyntax.Block
 }
 
-// plugins reads the plugin blocks of a file, in its order.
+// plugins reads the plugin blocks of a file, in its order. What cannot be together is left to together.
 func plugins(doc *document, blocks hclsyntax.Blocks) ([]*Plugin, Problems) {
 	var out []*Plugin
 	var problems Problems
@@ -38,16 +38,11 @@ func plugins(doc *document, blocks hclsyntax.Blocks) ([]*Plugin, Problems) {
 		b := &pluginBlock{decoder: decoder{doc: doc}, block: block}
 		if b.labels() {
 			b.read()
-			if i := slices.IndexFunc(out, func(p *Plugin) bool { return p.Kind == b.plugin.Kind && p.Name == b.plugin.Name }); i >= 0 {
-				b.add(b.plugin.Range, fmt.Sprintf("plugin %q %q appears twice", b.plugin.Kind, b.plugin.Name),
-					fmt.Sprintf("give it another name; the first one is at %s", out[i].Where("")))
-			} else {
-				out = append(out, b.plugin)
-			}
+			out = append(out, b.plugin)
 		}
 		problems = append(problems, b.problems...)
 	}
-	return out, append(problems, conflicts(out)...)
+	return out, problems
 }
 
 // wrong adds a problem of the value of a key. It does not quote what file() returned.
@@ -284,8 +279,7 @@ func (b *pluginBlock) number(values map[string]any, name string, to *int, low, h
 }
 
 // conflicts applies the rules over several blocks.
-func conflicts(all []*Plugin) Problems {
-	var problems Problems
+func conflicts(all []*Plugin, report func(*Plugin, Problem)) {
 	var store *Plugin
 	owner := make(map[string]*Plugin)
 	for _, p := range all {
@@ -294,7 +288,7 @@ func conflicts(all []*Plugin) Problems {
 		}
 		if p.Kind == Store {
 			if store != nil {
-				problems = append(problems, p.Problem("", fmt.Sprintf("store %q is a second enabled store", p.Name),
+				report(p, p.Problem("", fmt.Sprintf("store %q is a second enabled store", p.Name),
 					fmt.Sprintf("write enabled = false here or in store %q at %s", store.Name, store.Where(""))))
 			} else {
 				store = p
@@ -302,12 +296,11 @@ func conflicts(all []*Plugin) Problems {
 		}
 		for _, id := range p.Protocols {
 			if first := owner[id]; first != nil {
-				problems = append(problems, p.Problem("protocols", fmt.Sprintf("protocols: plugin %q already serves %q", first.Name, id),
+				report(p, p.Problem("protocols", fmt.Sprintf("protocols: plugin %q already serves %q", first.Name, id),
 					fmt.Sprintf("a protocol belongs to one plugin; the other one is at %s", first.Where("protocols"))))
 			} else {
 				owner[id] = p
 			}
 		}
 	}
-	return problems
 }
