@@ -28,6 +28,14 @@ type Store interface {
 	Delete(ctx context.Context, entries []Entry) error
 }
 
+// Watcher is a Store that tells what other hosts change in it.
+type Watcher interface {
+	Store
+	// Watch calls changed with entries under prefix that others stored, from the call on, until ctx ends or it fails. It runs beside
+	// the other methods. changed is called by one goroutine at a time, may block shortly, and keeps none of the slices.
+	Watch(ctx context.Context, prefix []byte, changed func([]Entry)) error
+}
+
 // Prefixes of keys. Those of nodes are shared by all hosts that share a store.
 const (
 	nodePrefix = "node/" // node/<id>: Version is the record's seq
@@ -54,7 +62,7 @@ const (
 	// storeBatch is how many entries are written or read at a time.
 	storeBatch = 256
 	// storePause is how long changes are collected before they are written.
-	storePause = time.Second
+	storePause = 250 * time.Millisecond
 	// maxStorePause bounds the pause between attempts while the store fails.
 	maxStorePause = time.Minute
 	// storeDeadline bounds one call. A store that is not back soon after it counts as failed.
@@ -74,6 +82,7 @@ type StoreStats struct {
 	Dropped  uint64 // changes of nodes and bans for which too many waited
 	Failures uint64 // attempts to read or write
 	Seeds    int    // nodes read at the start
+	Learned  int    // nodes that other hosts stored meanwhile, offered to the table
 	Loaded   bool   // what the store remembers was read
 }
 

@@ -3,6 +3,8 @@ package core
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -11,10 +13,12 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// At most seedScans · seedsPerScan nodes are taken from the store at the start, from places spread over the id space.
+// At most seedScans · seedsPerScan nodes are taken from the store at the start, from places spread over the id space, and
+// nearScans · seedsPerScan from our own neighbourhood in it.
 const (
 	seedScans    = 64
 	seedsPerScan = 32
+	nearScans    = 24
 )
 
 func (e *Entry) expired(now time.Time) bool { return !e.Expires.IsZero() && !now.Before(e.Expires) }
@@ -74,13 +78,14 @@ func (s *storeWriter) restoreBans(now time.Time, page []Entry) {
 
 // loadNodes offers nodes that the store remembers to the table, which checks them before it hands them on: all of them, or
 // of many a sample. Keys are node ids, so one stretch of keys would be one corner of the id space; the sample is made of
-// short stretches that begin at random within equal parts of it, and go round its end.
+// short stretches that begin at random within equal parts of it, and go round its end. Buckets near us are smaller than these
+// parts, so loadNear follows.
 func (s *storeWriter) loadNodes() error {
 	prefix := []byte(nodePrefix)
 	all, more, err := s.page(prefix, nil, storeBatch)
 	if err != nil || !more {
 		if err == nil {
-			err = s.offerStored(all)
+			err = s.offerStored(all, &s.stats.Seeds)
 		}
 		return err
 	}
@@ -101,16 +106,77 @@ func (s *storeWriter) loadNodes() error {
 			}
 			page = append(page, rest...)
 		}
-		if err := s.offerStored(page); err != nil {
+		if err := s.offerStored(page, &s.stats.Seeds); err != nil {
+			return err
+		}
+	}
+	return s.loadNear()
+}
+
+// loadNear offers nodes of the buckets that are smaller than a part of the sample: a stretch of each, and all that share more
+// bits with our id once they are few.
+func (s *storeWriter) loadNear() error {
+	for shared := bits.Len(seedScans) - 1; shared < bits.Len(seedScans)-1+nearScans/2; shared++ {
+		near, err := s.neighbours(shared, ownCorner(s.n.self, shared))
+		if err != nil {
+			return err
+		}
+		if len(near) < seedsPerScan {
+			return s.offerStored(near, &s.stats.Seeds)
+		}
+		bucket, err := s.neighbours(shared, siblingCorner(s.n.self, shared))
+		if err != nil {
+			return err
+		}
+		if err := s.offerStored(bucket, &s.stats.Seeds); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// neighbours reads a stretch of nodes from start on, as far as they share so many bits with our id.
+func (s *storeWriter) neighbours(shared int, start enode.ID) ([]Entry, error) {
+	page, _, err := s.page([]byte(nodePrefix), nodeKey(nodePrefix, start), seedsPerScan)
+	return slices.DeleteFunc(page, func(e Entry) bool {
+		id, ok := keyID(nodePrefix, e.Key)
+		return !ok || enode.LogDist(id, s.n.self) > 256-shared
+	}), err
+}
+
+// ownCorner is the smallest id that shares so many bits with ours.
+func ownCorner(id enode.ID, shared int) enode.ID {
+	for i := shared; i < 256; i++ {
+		id[i/8] &^= 0x80 >> (i % 8)
+	}
+	return id
+}
+
+// siblingCorner is a random id in the lower half of those that share exactly so many bits with ours.
+func siblingCorner(id enode.ID, shared int) enode.ID {
+	id[shared/8] ^= 0x80 >> (shared % 8)
+	for i := shared + 1; i < 256; i++ {
+		id[i/8] &^= 0x80 >> (i % 8)
+		if i > shared+1 && rand.IntN(2) == 0 {
+			id[i/8] |= 0x80 >> (i % 8)
+		}
+	}
+	return id
+}
+
+// keyID returns the node of a key.
+func keyID(prefix string, key []byte) (id enode.ID, ok bool) {
+	text, ok := bytes.CutPrefix(key, []byte(prefix))
+	if !ok || len(text) != 2*len(id) {
+		return id, false
+	}
+	_, err := hex.Decode(id[:], text)
+	return id, err == nil && bytes.Equal(key, nodeKey(prefix, id))
+}
+
 // offerStored offers nodes to the table, unless the last contact was too long ago. A record counts only when it is signed
-// and belongs to its key.
-func (s *storeWriter) offerStored(entries []Entry) error {
+// and belongs to its key. count is of stats.
+func (s *storeWriter) offerStored(entries []Entry, count *int) error {
 	now := time.Now()
 	var nodes []*enode.Node
 	var keys [][]byte
@@ -144,7 +210,7 @@ func (s *storeWriter) offerStored(entries []Entry) error {
 				addr = netip.AddrPort{}
 			}
 			s.n.offer(now, node, addr)
-			s.stats.Seeds++
+			*count++
 		}
 		s.n.refreshSeeded(now)
 	})

@@ -151,7 +151,7 @@ func (m *memStore) remember(node *enode.Node, record []byte, seen time.Time) {
 	m.entries[string(k)] = Entry{Key: k, Value: encodeStoredNode(record), Version: node.Seq(), Expires: time.Now().Add(nodeLife)}
 	v4, _ := endpoints(node)
 	k = nodeKey(seenPrefix, node.ID())
-	m.entries[string(k)] = Entry{Key: k, Value: encodeStoredContact(v4, seen, time.Millisecond), Version: uint64(seen.UnixMilli())}
+	m.entries[string(k)] = Entry{Key: k, Value: encodeStoredContact(storedContact{addr: v4, seen: seen, rtt: time.Millisecond}), Version: uint64(seen.UnixMilli())}
 }
 
 func testBan(id byte, until time.Time) Ban {
@@ -378,6 +378,11 @@ func TestStoreKeepsBans(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		unsaved := testBan(4, hour)
+		unsaved.Unsaved = true
+		if err := n.Ban(unsaved); err != nil || len(n.Bans()) != 6 {
+			t.Fatalf("%v, and %d bans, want 6", err, len(n.Bans()))
+		}
 		pass(3 * time.Second)
 		if !n.Unban(testBan(2, hour)) || !n.Unban(Ban{Prefix: other}) {
 			t.Error("no ban to end")
@@ -501,7 +506,7 @@ func TestStoreContactFromTheFuture(t *testing.T) {
 			key := nodeKey(seenPrefix, of.ID())
 			store.entries[string(key)] = Entry{
 				Key: key, Version: uint64(at.UnixMilli()),
-				Value: encodeStoredContact(addrPort("203.0.113.9:9"), at, time.Second), Expires: at.Add(time.Hour),
+				Value: encodeStoredContact(storedContact{addr: addrPort("203.0.113.9:9"), seen: at, rtt: time.Second}), Expires: at.Add(time.Hour),
 			}
 		}
 		n := s.node(quiet, func(c *Config) { c.Store = store })

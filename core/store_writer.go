@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/discv5/host/core/internal/limit"
 	"github.com/discv5/host/table"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
@@ -21,8 +22,10 @@ type storeWriter struct {
 
 	unsaved  map[string]change
 	written  map[enode.ID]writtenNode
-	loads    []func() error // what is to be read; taken by work
-	clock    uint64         // the last Version of a ban or of an entry of a space
+	loads    []func() error    // what is to be read; taken by work
+	met      map[enode.ID]bool // strangers to us that another host has met; their records are to be read
+	learning limit.Bucket      // of learnRate
+	clock    uint64            // the last Version of a ban or of an entry of a space
 	degraded error
 	stats    StoreStats
 }
@@ -42,25 +45,31 @@ type writtenNode struct {
 func newStoreWriter(n *Node) *storeWriter {
 	return &storeWriter{
 		n: n, store: n.cfg.Store, wake: make(chan struct{}, 1),
-		unsaved: make(map[string]change), written: make(map[enode.ID]writtenNode),
+		unsaved: make(map[string]change), written: make(map[enode.ID]writtenNode), met: make(map[enode.ID]bool),
 	}
 }
 
 func (s *storeWriter) run() {
-	if s.store != nil {
-		s.n.host("store", s.work)
+	if s.store == nil {
+		return
+	}
+	s.n.host("store", s.work)
+	if w, ok := s.n.cfg.Store.(Watcher); ok {
+		s.n.host("store", func() { s.watch(w, nodePrefix, s.changedNodes) })
+		s.n.host("store", func() { s.watch(w, seenPrefix, s.changedContacts) })
 	}
 }
 
-// save has a change written, in place of an older one of the same key.
-func (s *storeWriter) save(c change, limit int) {
+// save has a change written, in place of an older one of the same key. It reports false when too many wait.
+func (s *storeWriter) save(c change, limit int) bool {
 	key := string(c.Key)
 	if _, ok := s.unsaved[key]; !ok && len(s.unsaved) >= limit {
 		s.stats.Dropped++
-		return
+		return false
 	}
 	s.unsaved[key] = c
 	s.rouse()
+	return true
 }
 
 // rouse has work look whether there is something to do.
@@ -104,18 +113,17 @@ func (s *storeWriter) node(now time.Time, e *table.Entry) {
 	if !newRecord && !newContact {
 		return
 	}
-	if newRecord {
+	// What finds no room is tried again with the next answer.
+	if newRecord && s.save(change{Entry: Entry{
+		Key: nodeKey(nodePrefix, id), Value: encodeStoredNode(e.Record), Version: e.Node.Seq(), Expires: expires,
+	}}, maxUnsaved) {
 		last.record, last.seq = now, e.Node.Seq()
-		s.save(change{Entry: Entry{
-			Key: nodeKey(nodePrefix, id), Value: encodeStoredNode(e.Record), Version: e.Node.Seq(), Expires: expires,
-		}}, maxUnsaved)
 	}
-	if newContact {
+	if newContact && s.save(change{Entry: Entry{
+		Key: nodeKey(seenPrefix, id), Version: uint64(now.UnixMilli()), Expires: expires,
+		Value: encodeStoredContact(storedContact{addr: e.Addr, seen: now, rtt: e.RTT, first: e.Added, checks: e.Checks}),
+	}}, maxUnsaved) {
 		last.contact = now
-		s.save(change{Entry: Entry{
-			Key: nodeKey(seenPrefix, id), Value: encodeStoredContact(e.Addr, now, e.RTT),
-			Version: uint64(now.UnixMilli()), Expires: expires,
-		}}, maxUnsaved)
 	}
 	if len(s.written) >= maxUnsaved {
 		clear(s.written)
@@ -216,6 +224,7 @@ func (s *storeWriter) report(err error, loaded bool) {
 			s.n.events.publish(Event{Type: StoreChanged, Detail: "degraded"})
 		case err == nil && was != nil:
 			s.n.log.Info("store works again")
+			clear(s.written) // it may have lost what it had: each node is written again with its next answer
 			s.n.events.publish(Event{Type: StoreChanged, Detail: "ok"})
 		}
 	})
@@ -292,14 +301,14 @@ func (s *storeWriter) write(ctx context.Context, batch []change) error {
 // maxAhead is how far beyond our clock the Version of a stored contact may be. The next contact overtakes anything less.
 const maxAhead = contactPause
 
-// overtake removes stored contacts from the future, which somebody with a wrong clock left: by the rules of a store no true
-// one could replace them until then.
+// overtake looks at the stored contacts that a batch replaces: since when a node is known stays known. It removes those from the
+// future, which somebody with a wrong clock left: by the rules of a store no true one could replace them until then.
 func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
-	ours := make(map[string]bool)
+	ours := make(map[string]*change)
 	var keys [][]byte
-	for _, e := range batch {
-		if bytes.HasPrefix(e.Key, []byte(seenPrefix)) {
-			ours[string(e.Key)] = true
+	for i := range batch {
+		if e := &batch[i]; bytes.HasPrefix(e.Key, []byte(seenPrefix)) {
+			ours[string(e.Key)] = e
 			keys = append(keys, e.Key)
 		}
 	}
@@ -316,8 +325,13 @@ func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 	}
 	limit := uint64(time.Now().Add(maxAhead).UnixMilli())
 	for _, e := range stored {
-		if e.Version > limit && ours[string(e.Key)] {
-			delete(ours, string(e.Key))
+		c := ours[string(e.Key)]
+		if c == nil {
+			continue
+		}
+		delete(ours, string(e.Key))
+		keepFirst(c, e)
+		if e.Version > limit {
 			ahead = append(ahead, Entry{Key: e.Key, Version: e.Version})
 		}
 	}
@@ -325,6 +339,16 @@ func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 		return nil
 	}
 	return s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, ahead) })
+}
+
+// keepFirst makes a contact tell since when the node is known, if that is longer than we know it.
+func keepFirst(c *change, stored Entry) {
+	before, ok := decodeStoredContact(stored.Value)
+	now, known := decodeStoredContact(c.Value)
+	if ok && known && !before.first.IsZero() && before.first.Before(now.first) {
+		now.first = before.first
+		c.Value = encodeStoredContact(now)
+	}
 }
 
 // notOvertaken counts that overtake failed.

@@ -13,10 +13,12 @@ import (
 const (
 	storedNodeRecord = 1 // bytes
 
-	storedContactIP   = 1 // bytes, 4 or 16
-	storedContactPort = 2 // uint32
-	storedContactSeen = 3 // uint64, Unix milliseconds
-	storedContactRTT  = 4 // uint64, microseconds
+	storedContactIP     = 1 // bytes, 4 or 16
+	storedContactPort   = 2 // uint32
+	storedContactSeen   = 3 // uint64, Unix milliseconds
+	storedContactRTT    = 4 // uint64, microseconds
+	storedContactFirst  = 5 // uint64, Unix milliseconds
+	storedContactChecks = 6 // uint32
 
 	storedBanSubject = 1 // string: node id in hex, or address prefix
 	storedBanReason  = 2 // string, at most maxStoredReason bytes are read
@@ -33,11 +35,15 @@ func appendUint(b []byte, field protowire.Number, v uint64) []byte {
 
 func encodeStoredNode(record []byte) []byte { return appendBytes(nil, storedNodeRecord, record) }
 
-func encodeStoredContact(addr netip.AddrPort, seen time.Time, rtt time.Duration) []byte {
-	b := appendBytes(nil, storedContactIP, addr.Addr().AsSlice())
-	b = appendUint(b, storedContactPort, uint64(addr.Port()))
-	b = appendUint(b, storedContactSeen, uint64(seen.UnixMilli()))
-	return appendUint(b, storedContactRTT, uint64(rtt.Microseconds()))
+func encodeStoredContact(c storedContact) []byte {
+	b := appendBytes(nil, storedContactIP, c.addr.Addr().AsSlice())
+	b = appendUint(b, storedContactPort, uint64(c.addr.Port()))
+	b = appendUint(b, storedContactSeen, uint64(c.seen.UnixMilli()))
+	b = appendUint(b, storedContactRTT, uint64(c.rtt.Microseconds()))
+	if !c.first.IsZero() {
+		b = appendUint(b, storedContactFirst, uint64(c.first.UnixMilli()))
+	}
+	return appendUint(b, storedContactChecks, uint64(c.checks))
 }
 
 func encodeStoredBan(ban Ban) []byte {
@@ -95,10 +101,19 @@ func decodeStoredNode(b []byte) (record []byte, ok bool) {
 	return record, ok && len(record) > 0
 }
 
+// maxStoredRTT and maxStoredChecks bound what is read of a contact.
+const (
+	maxStoredRTT    = time.Hour
+	maxStoredChecks = 1 << 20
+)
+
 // storedContact is when and where a node answered.
 type storedContact struct {
-	addr netip.AddrPort // invalid: unknown
-	seen time.Time
+	addr   netip.AddrPort // invalid: unknown
+	seen   time.Time
+	rtt    time.Duration // 0: unknown
+	first  time.Time     // since when it is known; zero: unknown
+	checks int           // answers in a row
 }
 
 func decodeStoredContact(b []byte) (c storedContact, ok bool) {
@@ -112,6 +127,12 @@ func decodeStoredContact(b []byte) (c storedContact, ok bool) {
 			port = v
 		case storedContactSeen:
 			c.seen = time.UnixMilli(int64(min(v, uint64(maxStoredTime))))
+		case storedContactRTT:
+			c.rtt = time.Duration(min(v, uint64(maxStoredRTT.Microseconds()))) * time.Microsecond
+		case storedContactFirst:
+			c.first = time.UnixMilli(int64(min(v, uint64(maxStoredTime))))
+		case storedContactChecks:
+			c.checks = int(min(v, maxStoredChecks))
 		}
 	})
 	if ip.IsValid() && port > 0 && port <= 65535 {

@@ -8,7 +8,7 @@
 //   - keeper.go: one plugin block for as long as it exists: its state, its commands, its end
 //   - incarnation.go: one process of it, from its start to its drain
 //   - replace.go: one incarnation after another without losing a request
-//   - slot.go: the filter and the store that core has, whoever serves them
+//   - slot.go: the filter and the store that core has, whoever serves them; slot_watch.go: what a store tells of others
 //   - stages.go: where a filter is asked
 //   - protocols.go: which plugin serves which TALK protocol
 //   - describe.go: what a program says about itself, without running it

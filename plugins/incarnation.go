@@ -180,7 +180,11 @@ func (k *keeper) open(ctx context.Context, b *Block, in *incarnation) (err error
 			in.filter = &holder[core.Filter]{value: staged{in.stream, in.stages}}
 		}
 	case Store:
-		in.store = &holder[core.Store]{value: link.NewStore(conn)}
+		store := link.NewStore(conn)
+		in.store = &holder[core.Store]{value: struct{ core.Store }{store}} // without its Watch
+		if in.about.GetStore().GetWatch() {
+			in.store.value = store
+		}
 	}
 	return err
 }

@@ -355,7 +355,7 @@ func TestFilterAndStore(t *testing.T) {
 	if err := s.Put(ctx, nil); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("put into a store that is disabled: %v", err)
 	}
-	if st := r.status("s"); st.Calls.Calls == 0 || st.Calls.Failures != 1 {
+	if st := r.status("s"); st.Calls.Calls <= st.Calls.Failures || st.Calls.Failures == 0 { // the node calls it too
 		t.Errorf("counted %+v", st.Calls)
 	}
 }

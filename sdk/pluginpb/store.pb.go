@@ -496,6 +496,8 @@ type StoredContact struct {
 	Port          uint32                 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
 	SeenMs        uint64                 `protobuf:"varint,3,opt,name=seen_ms,json=seenMs,proto3" json:"seen_ms,omitempty"` // Unix milliseconds of the last answer
 	RttUs         uint64                 `protobuf:"varint,4,opt,name=rtt_us,json=rttUs,proto3" json:"rtt_us,omitempty"`
+	FirstMs       uint64                 `protobuf:"varint,5,opt,name=first_ms,json=firstMs,proto3" json:"first_ms,omitempty"` // Unix milliseconds since when it is known; 0: unknown
+	Checks        uint32                 `protobuf:"varint,6,opt,name=checks,proto3" json:"checks,omitempty"`                  // answers in a row, as the host counts them that wrote this
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -558,6 +560,20 @@ func (x *StoredContact) GetRttUs() uint64 {
 	return 0
 }
 
+func (x *StoredContact) GetFirstMs() uint64 {
+	if x != nil {
+		return x.FirstMs
+	}
+	return 0
+}
+
+func (x *StoredContact) GetChecks() uint32 {
+	if x != nil {
+		return x.Checks
+	}
+	return 0
+}
+
 var File_store_proto protoreflect.FileDescriptor
 
 const file_store_proto_rawDesc = "" +
@@ -589,12 +605,14 @@ const file_store_proto_rawDesc = "" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\"$\n" +
 	"\n" +
 	"StoredNode\x12\x16\n" +
-	"\x06record\x18\x01 \x01(\fR\x06record\"c\n" +
+	"\x06record\x18\x01 \x01(\fR\x06record\"\x96\x01\n" +
 	"\rStoredContact\x12\x0e\n" +
 	"\x02ip\x18\x01 \x01(\fR\x02ip\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\x12\x17\n" +
 	"\aseen_ms\x18\x03 \x01(\x04R\x06seenMs\x12\x15\n" +
-	"\x06rtt_us\x18\x04 \x01(\x04R\x05rttUs2\xfe\x02\n" +
+	"\x06rtt_us\x18\x04 \x01(\x04R\x05rttUs\x12\x19\n" +
+	"\bfirst_ms\x18\x05 \x01(\x04R\afirstMs\x12\x16\n" +
+	"\x06checks\x18\x06 \x01(\rR\x06checks2\xfe\x02\n" +
 	"\x05Store\x12H\n" +
 	"\x03Put\x12\x1f.discv5host.store.v1.PutRequest\x1a .discv5host.store.v1.PutResponse\x12D\n" +
 	"\x03Get\x12\x1f.discv5host.store.v1.GetRequest\x1a\x1c.discv5host.store.v1.Entries\x12F\n" +
