@@ -39,11 +39,8 @@ type client struct {
 // asking makes cmd a command that asks: it gets the flags, and its work is run.
 func asking(cmd *cobra.Command, run func(c *client, args []string) error) *cobra.Command {
 	c := &client{cmd: cmd}
+	c.joining()
 	fs := cmd.Flags()
-	fs.StringArrayVar(&c.listen, "listen", nil, "UDP address, `ip:port`, to ask from; may be repeated (default: a free port, on loopback for a loopback target)")
-	fs.StringArrayVar(&c.bootnodes, "bootnode", nil, "record, `enr`, of a node to join by; may be repeated")
-	fs.StringVar(&c.network, "network", networks.None, "`name` of a network to join by its published bootnodes: none, mainnet, sepolia or hoodi")
-	fs.StringVar(&c.protocol, "protocol-id", string(codec.DefaultProtocolID[:]), "protocol id in packet headers, a `text` of 6 bytes; a private network may use one of its own")
 	fs.DurationVar(&c.timeout, "timeout", defaultTimeout, "how long to wait in all")
 	fs.BoolVar(&c.json, "json", false, "print JSON")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -53,6 +50,15 @@ func asking(cmd *cobra.Command, run func(c *client, args []string) error) *cobra
 		return run(c, args)
 	}
 	return cmd
+}
+
+// joining adds the flags that say how to join a network.
+func (c *client) joining() {
+	fs := c.cmd.Flags()
+	fs.StringArrayVar(&c.listen, "listen", nil, "UDP address, `ip:port`, to ask from; may be repeated (default: a free port, on loopback for a loopback target)")
+	fs.StringArrayVar(&c.bootnodes, "bootnode", nil, "record, `enr`, of a node to join by; may be repeated")
+	fs.StringVar(&c.network, "network", networks.None, "`name` of a network to join by its published bootnodes: none, mainnet, sepolia or hoodi")
+	fs.StringVar(&c.protocol, "protocol-id", string(codec.DefaultProtocolID[:]), "protocol id in packet headers, a `text` of 6 bytes; a private network may use one of its own")
 }
 
 // record reads a record argument.
@@ -81,8 +87,8 @@ func (c *client) entries() ([]*enode.Node, error) {
 }
 
 // open starts the node of the command. peers are whom it will ask first; they say where to listen. response is how long
-// a single answer may take.
-func (c *client) open(peers, bootnodes []*enode.Node, response time.Duration) (*core.Node, error) {
+// a single answer may take. adjust may change what else the node is.
+func (c *client) open(peers, bootnodes []*enode.Node, response time.Duration, adjust ...func(*core.Config)) (*core.Node, error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
@@ -104,6 +110,9 @@ func (c *client) open(peers, bootnodes []*enode.Node, response time.Duration) (*
 	}
 	if len(cfg.Listen) == 0 {
 		cfg.Listen = listenFor(peers)
+	}
+	for _, change := range adjust {
+		change(&cfg)
 	}
 	if err := cfg.Validate(); err != nil {
 		return nil, usage(c.cmd, err)
