@@ -222,11 +222,20 @@ func TestLongDataDir(t *testing.T) {
 	if short := filepath.Join(temp, "data"); SocketPath(short) != filepath.Join(short, SocketName) {
 		t.Errorf("%s", SocketPath(short))
 	}
-	l, err := listenSocket(path)
+	r := newRig(t, func(c *Config) { c.Socket = filepath.Join(long, SocketName) })
+	if r.server.Socket() != path {
+		t.Errorf("the socket is %s, want %s", r.server.Socket(), path)
+	}
+	client, err := Dial(filepath.Join(long, SocketName), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
+	defer client.Close()
+	if err := client.Call(t.Context(), "host_bans", nil, nil); err != nil {
+		t.Error(err)
+	}
+	client.Close()
+	if err := r.server.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {

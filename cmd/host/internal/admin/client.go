@@ -21,6 +21,17 @@ import (
 // maxReply bounds the bytes of an answer that a client reads.
 const maxReply = 64 << 20
 
+// ErrUnreachable says that there was no connection to a host.
+var ErrUnreachable = errors.New("the host cannot be reached")
+
+type unreachable struct {
+	where string
+	err   error
+}
+
+func (u *unreachable) Error() string   { return fmt.Sprintf("reach the host at %s: %v", u.where, u.err) }
+func (u *unreachable) Unwrap() []error { return []error{ErrUnreachable, u.err} }
+
 // Client talks to a running host. It may be used by several goroutines.
 type Client struct {
 	base  string // of URLs
@@ -44,6 +55,8 @@ func Dial(place, token string) (*Client, error) {
 		c.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
 		return c, nil
 	}
+	place = placeOf(place)
+	c.where = place
 	if err := checkSocketPath(place); err != nil {
 		return nil, err
 	}
@@ -124,8 +137,11 @@ func shownError(r *http.Response, text []byte) error {
 	var v ErrorView
 	if json.Unmarshal(text, &v) == nil && v.Error != "" {
 		code := CodeFailed
-		if r.StatusCode == http.StatusNotFound {
+		switch r.StatusCode {
+		case http.StatusNotFound:
 			code = CodeNotFound
+		case http.StatusBadRequest:
+			code = CodeInvalidParams
 		}
 		return hint.Wrap(fail(code, v.Error, "", v.Hint), v.Hint)
 	}
@@ -180,5 +196,5 @@ func (c *Client) do(ctx context.Context, method, path string, header map[string]
 	case errors.Is(err, fs.ErrPermission):
 		advice = "only the user who runs the host may use its socket"
 	}
-	return nil, hint.Wrap(fmt.Errorf("reach the host at %s: %w", c.where, err), advice)
+	return nil, hint.Wrap(&unreachable{c.where, err}, advice)
 }

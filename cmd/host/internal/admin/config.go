@@ -38,7 +38,8 @@ type Config struct {
 	Metrics http.Handler
 	Version string // of the host, for its status
 
-	// Socket is the path of a unix socket, which only the owner of the process can use; empty: none. SocketPath is the usual one.
+	// Socket is the path of a unix socket, which only the owner of the process can use; empty: none. SocketPath is the usual one. One of
+	// that name whose path is too long for a socket is among the temporary files, and Dial looks for it there.
 	Socket string
 	// TCP is the address of another listener, which asks for Token; the zero value: none. Port 0 takes a free one.
 	TCP netip.AddrPort

@@ -26,11 +26,12 @@ const PluginState = "plugin_state"
 // ConfigReloaded is the type of the event that the configuration was taken in anew; its detail is the outcome and what came of it.
 const ConfigReloaded = "config_reloaded"
 
-// lostEvents is the type of the event that tells a reader of a gap.
-const lostEvents = "events_lost"
+// EventsLost is the type of the event that tells a reader of a gap.
+const EventsLost = "events_lost"
 
 // Event is something that happened, as the stream of events shows it. Fields that do not apply are left out.
 type Event struct {
+	ID     string         `json:"id"` // what a reader comes back with
 	Type   string         `json:"type"`
 	Time   time.Time      `json:"time"`
 	NodeID string         `json:"nodeId,omitempty"`
@@ -174,6 +175,7 @@ func (e *entry) wire(f *Feed) []byte {
 }
 
 func frame(kind, id string, e Event) []byte {
+	e.ID = id
 	data, _ := json.Marshal(e) // text, numbers and times always do
 	return fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", kind, id, data)
 }

@@ -19,17 +19,23 @@ const SocketName = "admin.sock"
 // shelterPrefix begins the names of folders for the sockets of data folders with long paths.
 const shelterPrefix = "discv5-host-"
 
-// SocketPath is the socket of the host with a data folder: in that folder or, when its path is too long for a socket, in a folder
-// among the temporary files whose name follows from the path and owner of the data folder. Host and commands find the same one, as
-// long as both have the same folder for temporary files. It touches nothing.
-func SocketPath(dataDir string) string {
-	if abs, err := filepath.Abs(dataDir); err == nil {
-		dataDir = abs
+// SocketPath is the socket of the host with a data folder.
+func SocketPath(dataDir string) string { return placeOf(filepath.Join(dataDir, SocketName)) }
+
+// placeOf is where the socket of a path is: there or, when the path is too long for a socket and ends with SocketName, in a folder
+// among the temporary files whose name follows from the path and owner of the folder that was meant. Listen and Dial find the same one, as
+// long as both have the same folder for temporary files.
+func placeOf(path string) string {
+	if filepath.Base(path) != SocketName {
+		return path
 	}
-	path := filepath.Join(dataDir, SocketName)
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	if checkSocketPath(path) == nil {
 		return path
 	}
+	dataDir := filepath.Dir(path)
 	if real, err := filepath.EvalSymlinks(dataDir); err == nil {
 		dataDir = real
 	}

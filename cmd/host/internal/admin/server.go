@@ -78,6 +78,9 @@ func (s *Server) Stats() Stats {
 
 // Listen starts to serve. Nothing is left behind when it returns an error.
 func Listen(cfg Config) (*Server, error) {
+	if cfg.Socket != "" {
+		cfg.Socket = placeOf(cfg.Socket)
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -155,6 +158,9 @@ func limited(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// Socket is the path of the unix socket, which differs from that of the Config when that is too long for one; empty: there is none.
+func (s *Server) Socket() string { return s.cfg.Socket }
 
 // TCPAddr is where the server listens on TCP; invalid: nowhere.
 func (s *Server) TCPAddr() netip.AddrPort {

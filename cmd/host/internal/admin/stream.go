@@ -41,7 +41,7 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) {
 		position = number
 		if _, lost, _ := feed.after(nil, position); lost > 0 || !sameRun {
 			position += lost
-			gap = frame(lostEvents, feed.id(position), Event{Type: lostEvents, Time: time.Now(), Lost: lost})
+			gap = frame(EventsLost, feed.id(position), Event{Type: EventsLost, Time: time.Now(), Lost: lost})
 		}
 	}
 	types, problem := eventTypes(r.URL.Query().Get("types"))

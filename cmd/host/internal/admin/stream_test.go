@@ -89,7 +89,7 @@ func TestEvents(t *testing.T) {
 	if _, some := r.read(start, []string{PluginState}, 1); some[0].Type != PluginState {
 		t.Errorf("%+v", some)
 	}
-	if _, others := r.read("another-7", nil, 7); others[0].Type != lostEvents || others[0].Lost != 0 || others[1].Detail != "0" {
+	if _, others := r.read("another-7", nil, 7); others[0].Type != EventsLost || others[0].Lost != 0 || others[1].Detail != "0" {
 		t.Errorf("with an id of another run: %+v", others)
 	}
 
@@ -97,7 +97,7 @@ func TestEvents(t *testing.T) {
 		r.server.cfg.Feed.Plugin(plugins.Event{ID: fmt.Sprint(i)})
 	}
 	ids, gap := r.read(ids[3], nil, 2)
-	if gap[0].Type != lostEvents || gap[0].Lost != 2 || gap[1].Plugin != "0" {
+	if gap[0].Type != EventsLost || gap[0].Lost != 2 || gap[1].Plugin != "0" {
 		t.Errorf("behind a gap of 2: %+v", gap)
 	}
 	if _, next := r.read(ids[0], nil, 1); next[0].Plugin != "0" {

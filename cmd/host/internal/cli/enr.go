@@ -19,8 +19,10 @@ func newEnr() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "enr TEXT",
-		Short: "Explain a node record and verify its signature",
+		Short: "Explain a node record, or change that of a running host",
 		Long: `Explain a node record: who signed it, every field that is known from public networks decoded, the others as hex.
+
+show, set and unset are about the fields of a running host's own record.
 
 TEXT begins with enr:. A dash reads it from stdin. A record whose signature is not good is shown too; for it, and for a
 text that is no record, the exit status is 1.`,
@@ -38,7 +40,11 @@ text that is no record, the exit status is 1.`,
 			}
 			in, err := fields.Inspect(strings.TrimSpace(text))
 			if err != nil {
-				return hint.Wrap(fmt.Errorf("not a node record: %w", err), "a record is one word that begins with enr:, copied whole")
+				advice := "a record is one word that begins with enr:, copied whole"
+				if near := cmd.SuggestionsFor(text); len(near) > 0 && len(text) <= 8 {
+					advice = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), near[0])
+				}
+				return hint.Wrap(fmt.Errorf("not a node record: %w", err), advice)
 			}
 			if err := printRecord(cmd.OutOrStdout(), in, asJSON); err != nil {
 				return err
@@ -50,6 +56,8 @@ text that is no record, the exit status is 1.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(newEnrShow(), newEnrSet(), newEnrUnset())
 	return cmd
 }
 

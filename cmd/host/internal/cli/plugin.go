@@ -26,17 +26,22 @@ const describeLimit = 20 * time.Second
 func newPlugin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "Make, look at and test plugins",
-		Long: `Make, look at and test plugins: programs that speak a sub-protocol (talk), decide about node records (filter), or remember for
-the host (store). No running host is needed.
+		Short: "Make, test and operate plugins",
+		Long: `Make, test and operate plugins: programs that speak a sub-protocol (talk), decide about node records (filter), or remember for
+the host (store).
 
-PROGRAM is the path of a plugin, or builtin:NAME for a bundled one. Options for this command stand before it; what follows it
-are its own arguments.`,
+list, status, logs, restart, disable, enable and reload are about the plugins of a running host; NAME is like talk.echo, or echo
+when no other plugin has that name.
+
+new, describe and test need no running host. PROGRAM is the path of a plugin, or builtin:NAME for a bundled one. Options for this
+command stand before it; what follows it are its own arguments.`,
 		Example: `  host plugin new talk hello
   host plugin test ./hello
-  host plugin describe builtin:bolt`,
+  host plugin describe builtin:bolt
+  host plugin restart talk.hello`,
 	}
-	return group(cmd, newPluginDescribe(), newPluginTest(), newPluginNew())
+	operate := append([]*cobra.Command{newPluginList(), newPluginStatus(), newPluginLogs()}, newPluginActions()...)
+	return group(cmd, append(operate, newPluginDescribe(), newPluginTest(), newPluginNew())...)
 }
 
 // program is where a plugin's process comes from.

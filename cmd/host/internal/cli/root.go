@@ -55,9 +55,8 @@ Results go to stdout, everything else to stderr; with --json a result is JSON. T
 failure, 2 for a command line that cannot be understood. An argument that should be a node record and is none counts as the
 latter, but not for host enr, whose work is to judge it: its status is 1. A setting with a bad value is a 2 as a flag, and a 1 in
 a file or a variable.`,
-		SilenceErrors:     true, // report prints them
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceErrors: true, // report prints them
+		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
 	// The line of a group says COMMAND already; cobra would add one that says it again.
@@ -70,9 +69,18 @@ a file or a variable.`,
 		newTalk(),
 		newResolve(),
 		newLookup(),
+		newCrawl(),
 		newEnr(),
 		newKey(),
 		newPlugin(),
+		newStatus(),
+		newNodes(),
+		newFilter(),
+		newBan(),
+		newEvents(),
+		newReload(),
+		newLogLevel(),
+		newCompletion(root),
 		newVersion(),
 	)
 	return root

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"strings"
+	"time"
+
+	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/spf13/cobra"
+)
+
+func newBan() *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "ban",
+		Short: "Keep nodes away from a running host",
+		Long: `Keep nodes away from a running host: packets of a banned node or address are dropped, and it leaves the table. Bans outlive the
+host when it has a store.`,
+		Example: `  host ban add 192.0.2.0/24 24h "floods us"
+  host ban list
+  host ban remove 192.0.2.0/24`,
+	}, newBanAdd(), newBanList(), newBanRemove())
+}
+
+func newBanAdd() *cobra.Command {
+	return operating(&cobra.Command{
+		Use:   "add SUBJECT DURATION [REASON]",
+		Short: "Ban a node or addresses for a time",
+		Long: `Ban a node, by its id or a record, or addresses, one or a range like 192.0.2.0/24, for a time like 90m, 24h or, in seconds, 3600. A
+ban of the same subject is replaced.`,
+		Example: `  host ban add 2001:db8::/32 1h30m`,
+		Args:    arguments(2, 3),
+	}, func(r *remote, args []string) error {
+		if _, err := time.ParseDuration(args[1]); err != nil && strings.Trim(args[1], "0123456789.") != "" {
+			return usage(r.cmd, hint.New("the duration "+args[1]+" is not a time span", "write a number with a unit, like 90m or 24h"))
+		}
+		params := []any{args[0], args[1]}
+		if strings.Trim(args[1], "0123456789.") == "" {
+			params[1] = args[1] + "s"
+		}
+		for _, reason := range args[2:] {
+			params = append(params, reason)
+		}
+		var v admin.BanView
+		if err := r.call("host_banAdd", params, &v); err != nil {
+			return err
+		}
+		return r.printed(v, func() error { return r.say("banned %s until %s", subjectOf(v), v.Until.Local().Format(time.DateTime)) })
+	})
+}
+
+func subjectOf(b admin.BanView) string {
+	if b.NodeID != "" {
+		return b.NodeID
+	}
+	return b.Prefix.String()
+}
+
+func newBanList() *cobra.Command {
+	return operating(&cobra.Command{
+		Use:   "list",
+		Short: "List the bans, in the order of their end",
+		Args:  arguments(0, 0),
+	}, func(r *remote, _ []string) error {
+		var v admin.BansView
+		if err := r.get("/v1/bans", &v); err != nil {
+			return err
+		}
+		return r.printed(v, func() error {
+			s := newSheet("SUBJECT", "LEFT", "UNTIL", "REASON")
+			for _, b := range v.Bans {
+				s.add(subjectOf(b), span(time.Until(b.Until)), b.Until.Local().Format(time.DateTime), dash(b.Reason))
+			}
+			return s.print(r.cmd.OutOrStdout(), "no bans")
+		})
+	})
+}
+
+func newBanRemove() *cobra.Command {
+	return operating(&cobra.Command{
+		Use:   "remove SUBJECT",
+		Short: "End a ban",
+		Long:  `End a ban. SUBJECT is as host ban list shows it; an address within a banned range is not enough. The exit status is 1 when there is no such ban.`,
+		Args:  arguments(1, 1),
+	}, func(r *remote, args []string) error {
+		var there bool
+		if err := r.call("host_banRemove", []any{args[0]}, &there); err != nil {
+			return err
+		}
+		if !there {
+			if r.json {
+				if err := printJSON(r.cmd.OutOrStdout(), there); err != nil {
+					return err
+				}
+			}
+			return hint.New("there is no ban of "+args[0], "host ban list shows the bans")
+		}
+		return r.printed(there, func() error { return r.say("%s is not banned any more", args[0]) })
+	})
+}

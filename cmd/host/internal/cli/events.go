@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/spf13/cobra"
+)
+
+// comeBack is the pause before another attempt to read events of a host that went away.
+const comeBack = 2 * time.Second
+
+func newEvents() *cobra.Command {
+	var (
+		types []string
+		after string
+	)
+	cmd := operating(&cobra.Command{
+		Use:   "events",
+		Short: "Show what happens in a running host",
+		Long: `Show what happens in a running host, one line an event, until it is interrupted. When the connection is lost, as by a restart of the
+host, it goes on where it was as soon as the host is back; a line tells of events that are missing.
+
+With --json each line is an event as JSON. Its id says where to go on with --after. The types are ` + strings.Join(admin.EventTypes(), ", ") + `.`,
+		Example: `  host events --types node_added,node_removed
+  host events --json | jq .type`,
+		Args: arguments(0, 0),
+	}, func(r *remote, _ []string) error {
+		for connected := false; ; {
+			err := r.client.Events(r.cmd.Context(), after, types, func(id string, e admin.Event) error {
+				after = id
+				return r.event(e)
+			})
+			if r.cmd.Context().Err() != nil {
+				return nil
+			}
+			lost := !errors.Is(err, admin.ErrUnreachable)
+			if _, refused := errors.AsType[*admin.Error](err); refused || !lost && !connected {
+				return err
+			}
+			if lost {
+				connected = true
+				fmt.Fprintln(r.cmd.ErrOrStderr(), "note: the connection is lost; waiting for the host")
+			}
+			select {
+			case <-time.After(comeBack):
+			case <-r.cmd.Context().Done():
+				return nil
+			}
+		}
+	})
+	fs := cmd.Flags()
+	fs.StringSliceVar(&types, "types", nil, "only these `types`, with commas between")
+	fs.StringVar(&after, "after", "", "begin behind the event with this `id` (default: now)")
+	return cmd
+}
+
+// event prints an event.
+func (r *remote) event(e admin.Event) error {
+	if r.json {
+		return json.NewEncoder(r.cmd.OutOrStdout()).Encode(e)
+	}
+	var parts []string
+	add := func(text string) {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	if e.Type == admin.EventsLost {
+		if add("some events are missing: they happened in another run of the host, or too long ago"); e.Lost > 0 {
+			parts[0] = count(e.Lost, "event") + " missing"
+		}
+	} else if e.Lost > 0 {
+		add("(" + count(e.Lost, "event") + " missing before this one)")
+	}
+	add(e.Plugin)
+	if e.From != "" {
+		add(e.From + " to " + e.To)
+	} else {
+		add(e.To)
+	}
+	add(e.NodeID)
+	if e.Addr.IsValid() {
+		add(e.Addr.String())
+	}
+	if e.Prefix.IsValid() {
+		add(e.Prefix.String())
+	}
+	add(e.Detail)
+	return r.say("%s  %-20s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Type, strings.Join(parts, "  "))
+}
