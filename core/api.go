@@ -97,9 +97,16 @@ func checkTalk(protocol string, payload []byte) error {
 }
 
 func (n *Node) startTalk(now time.Time, to target, protocol string, payload []byte, done func(time.Time, reply)) *call {
-	return n.startCall(now, to, codec.TalkReqType, func(id codec.RequestID) []byte {
+	stats := n.talk.asked(protocol)
+	c := n.startCall(now, to, codec.TalkReqType, func(id codec.RequestID) []byte {
 		return codec.TalkReq{RequestID: id, Protocol: []byte(protocol), Payload: payload}.Append(nil)
 	}, done)
+	if c == nil {
+		stats.Asked.count(RequestFailed, 0)
+	} else {
+		c.talk = stats
+	}
+	return c
 }
 
 // awaitTarget finds the address of a node, starts a call to it and waits.

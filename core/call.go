@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -17,12 +18,14 @@ const maxCalls = 16_384
 type call struct {
 	id       codec.RequestID
 	kind     codec.MessageType // of the request
+	counted  bool              // its result
 	peer     session.Peer
 	node     *enode.Node // nil if the caller had no record
 	request  *session.Request
 	deadline *timer
 	done     func(now time.Time, r reply) // runs in a turn, once
 	nodes    *nodesAnswer                 // of a FINDNODE
+	talk     *TalkStats                   // of a TALKREQ
 }
 
 // reply is what came of a call.
@@ -75,6 +78,7 @@ func (n *Node) admit(now time.Time, to target) error {
 // returns. The result is nil if the call did not start; done gets the reason.
 func (n *Node) startCall(now time.Time, to target, kind codec.MessageType, encode func(codec.RequestID) []byte, done func(time.Time, reply)) *call {
 	refuse := func(err error) *call {
+		n.stats.Latencies[kind][RequestFailed].observe(0)
 		n.putOff(func(now time.Time) { done(now, reply{err: err}) })
 		return nil
 	}
@@ -126,8 +130,41 @@ func (n *Node) drop(now time.Time, c *call) bool {
 // end ends a call with its result.
 func (n *Node) end(now time.Time, c *call, r reply) {
 	if n.drop(now, c) {
+		n.countResult(now, c, resultOf(r.err))
 		c.done(now, r)
 	}
+}
+
+// cancelCall ends a call that nobody waits for any more.
+func (n *Node) cancelCall(now time.Time, c *call) {
+	if n.drop(now, c) {
+		n.countResult(now, c, RequestCancelled)
+	}
+}
+
+// countResult counts what became of a call, the first time that it is told.
+func (n *Node) countResult(now time.Time, c *call, result RequestResult) {
+	if c.counted {
+		return
+	}
+	c.counted = true
+	took := now.Sub(c.deadline.at.Add(-n.cfg.ResponseTimeout))
+	n.stats.Latencies[c.kind][result].observe(took)
+	if c.talk != nil {
+		c.talk.Asked.count(result, took)
+	}
+}
+
+func resultOf(err error) RequestResult {
+	switch {
+	case err == nil:
+		return RequestAnswered
+	case errors.Is(err, ErrTimeout):
+		return RequestTimeout
+	case errors.Is(err, ErrInvalidResponse):
+		return RequestInvalid
+	}
+	return RequestFailed
 }
 
 // timeout ends a call that nobody answered.
@@ -143,6 +180,7 @@ func (n *Node) timeout(now time.Time, c *call) {
 		return
 	}
 	n.stats.Timeouts[c.kind]++
+	n.countResult(now, c, RequestTimeout)
 	n.unanswered(now, c.deadline.at.Add(-n.cfg.ResponseTimeout), c.peer.ID)
 	switch {
 	case n.unsent(c):
@@ -226,7 +264,7 @@ func (n *Node) answered(now time.Time, c *call, rtt time.Duration) {
 	n.outage.Answered(now, c.peer.ID)
 	n.checks.steady = now
 	n.rtt.add(rtt)
-	n.stats.observe(c.kind, rtt)
+	n.countResult(now, c, RequestAnswered)
 	if e := n.table.Known(c.peer.ID); e != nil && e.Addr != c.peer.Addr {
 		return
 	}
@@ -255,7 +293,7 @@ func (n *Node) await(ctx context.Context, start func(now time.Time, done func(ti
 	case <-ctx.Done():
 		n.turn(func(now time.Time) {
 			if c != nil {
-				n.drop(now, c)
+				n.cancelCall(now, c)
 			}
 		})
 		return reply{}, ctx.Err()

@@ -22,6 +22,7 @@ type query struct {
 	lookup *table.Lookup
 	wake   *timer
 	calls  map[*call]bool
+	begun  time.Time
 	judge  *judge                               // of the caller's predicate, nil for none
 	done   func(now time.Time, l *table.Lookup) // nil once it ran
 }
@@ -38,7 +39,7 @@ func (n *Node) startQuery(now time.Time, cfg table.LookupConfig, done func(time.
 	if len(seeds) == 0 {
 		seeds = n.cfg.Bootnodes
 	}
-	q := &query{n: n, calls: make(map[*call]bool), judge: newJudge(&cfg), done: done}
+	q := &query{n: n, calls: make(map[*call]bool), begun: now, judge: newJudge(&cfg), done: done}
 	n.queries++
 	n.stats.Lookups++
 	q.judge.ask(now, seeds, func(now time.Time) {
@@ -107,6 +108,7 @@ func (q *query) end(now time.Time) {
 	q.n.queries--
 	q.n.stop(q.wake)
 	q.n.refresh.lastLookup = now
+	q.n.stats.LookupEnds.ended(now.Sub(q.begun), len(q.lookup.Result()), q.lookup.Asked())
 	done(now, q.lookup)
 }
 
@@ -118,8 +120,9 @@ func (q *query) abandon(now time.Time) {
 	q.done = nil
 	q.n.queries--
 	q.n.stop(q.wake)
+	q.n.stats.LookupEnds.Results[LookupCancelled]++
 	for c := range q.calls {
-		q.n.drop(now, c)
+		q.n.cancelCall(now, c)
 	}
 }
 
@@ -139,6 +142,7 @@ func (n *Node) runQuery(ctx context.Context, cfg table.LookupConfig, read func(*
 	if !n.turn(func(now time.Time) {
 		if n.queries >= maxQueries {
 			err = ErrBusy
+			n.stats.LookupEnds.Results[LookupRefused]++
 			return
 		}
 		q = n.startQuery(now, cfg, func(_ time.Time, l *table.Lookup) {

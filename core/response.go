@@ -65,6 +65,9 @@ func (n *Node) response(now time.Time, from session.Peer, kind codec.MessageType
 	}
 	r.rtt = now.Sub(c.request.Sent)
 	n.answered(now, c, r.rtt)
+	if c.talk != nil && len(r.payload) == 0 {
+		c.talk.Asked.Empty++
+	}
 	if kind == codec.PongType {
 		n.vote(now, c.peer, r.pong.Recipient)
 	}

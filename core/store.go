@@ -84,6 +84,7 @@ type StoreStats struct {
 	Seeds    int    // nodes read at the start
 	Learned  int    // nodes that other hosts stored meanwhile, offered to the table
 	Loaded   bool   // what the store remembers was read
+	Ops      [NumStoreOps]StoreOpStats
 }
 
 // StoreStats returns the counters of the store, zero without one.

@@ -44,7 +44,7 @@ type writtenNode struct {
 
 func newStoreWriter(n *Node) *storeWriter {
 	return &storeWriter{
-		n: n, store: n.cfg.Store, wake: make(chan struct{}, 1),
+		n: n, store: timed(n, n.cfg.Store), wake: make(chan struct{}, 1),
 		unsaved: make(map[string]change), written: make(map[enode.ID]writtenNode), met: make(map[enode.ID]bool),
 	}
 }

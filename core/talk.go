@@ -53,12 +53,14 @@ type PendingTalk struct {
 	// set before a handler sees it, then read-only
 	n        *Node
 	protocol *protocol
+	within   time.Duration // from the request to late
 	peer     session.Peer
 	id       codec.RequestID
 
 	// owned by the turn
-	late *timer
-	over bool // answered, or too late
+	over   bool // answered, or too late
+	failed bool // the handler has nothing to say
+	late   *timer
 }
 
 // Answer sends the response, at most codec.MaxTalkResponse bytes; a longer one is sent empty. The payload is copied. It may be
@@ -103,6 +105,7 @@ func (n *Node) register(name string, p *protocol) (remove func(), err error) {
 			err = fmt.Errorf("%w: %q", ErrProtocolTaken, name)
 			return
 		}
+		p.stats = n.talk.served(name)
 		n.talk.protocols[name] = p
 	})
 	if !open {

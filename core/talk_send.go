@@ -26,7 +26,9 @@ func (n *Node) sendTalk(now time.Time, to target, protocol string, payload []byt
 	if err := checkTalk(protocol, payload); err != nil {
 		return err
 	}
+	stats := &n.talk.asked(protocol).Asked
 	if err := n.admit(now, to); err != nil {
+		stats.count(RequestFailed, 0)
 		return err
 	}
 	peer := session.Peer{ID: to.id, Addr: to.addr}
@@ -34,6 +36,7 @@ func (n *Node) sendTalk(now time.Time, to target, protocol string, payload []byt
 	if !n.sessions.Respond(now, peer, m.Append(n.message[:0])) {
 		request, err := n.sessions.Send(now, peer, to.node, m.Append(nil))
 		if err != nil {
+			stats.count(RequestFailed, 0)
 			return err
 		}
 		n.talk.unanswered++
@@ -43,6 +46,7 @@ func (n *Node) sendTalk(now time.Time, to target, protocol string, payload []byt
 		})
 	}
 	n.stats.MessagesSent[codec.TalkReqType]++
+	stats.Unawaited++
 	n.reach.Contacted(now, to.addr.Addr())
 	return nil
 }

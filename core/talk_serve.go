@@ -20,10 +20,12 @@ type talkState struct {
 	perPeer    map[session.Peer]int
 	unanswered int // requests of ours under way whose response nobody waits for
 	callbacks  callbacks
+	counters   talkCounters
 }
 
 func newTalkState() talkState {
 	return talkState{
+		counters:  newTalkCounters(),
 		protocols: make(map[string]*protocol), perPeer: make(map[session.Peer]int),
 		callbacks: callbacks{wake: make(chan struct{}, 1)},
 	}
@@ -37,12 +39,13 @@ type protocol struct {
 	message func(UnknownMessage)
 
 	// owned by the turn
+	stats   *TalkStats
 	waiting int // requests that wait for their answer
 	running int // goroutines, those included whose request is over
 }
 
 func newProtocol(name string, h TalkHandler, a AsyncTalkHandler, m func(UnknownMessage)) *protocol {
-	return &protocol{name: name, handler: h, async: a, message: m}
+	return &protocol{name: name, handler: h, async: a, message: m, stats: new(TalkStats)}
 }
 
 // share is how many places one protocol may take: it cannot take all of the others' by hanging.
@@ -54,12 +57,13 @@ func (n *Node) admitTalk(now time.Time, p *protocol, peer session.Peer, id codec
 	t, limits := &n.talk, n.cfg.Talk
 	if t.inFlight >= limits.InFlight || t.perPeer[peer] >= limits.PerPeer || max(p.waiting, p.running) >= limits.share() {
 		n.stats.TalkShed++
+		p.stats.Served.Shed++
 		return nil
 	}
 	t.inFlight++
 	t.perPeer[peer]++
 	p.waiting++
-	pending := &PendingTalk{n: n, protocol: p, peer: peer, id: id}
+	pending := &PendingTalk{n: n, protocol: p, within: limits.Deadline, peer: peer, id: id}
 	pending.late = n.after(now, limits.Deadline, pending.expire)
 	return pending
 }
@@ -86,15 +90,32 @@ func (p *PendingTalk) end(now time.Time, payload []byte) {
 	p.leave()
 	if len(payload) > codec.MaxTalkResponse {
 		n.stats.TalkFailed++
+		p.failed = true
 		n.log.Debug("talk response too large, sent empty", "proto", fmt.Sprintf("%q", p.protocol.name), "count", len(payload))
 		payload = nil
 	}
+	p.count(now, payload)
 	p.respond(now, payload)
+}
+
+// count counts a request that is answered in time.
+func (p *PendingTalk) count(now time.Time, payload []byte) {
+	s := &p.protocol.stats.Served
+	if p.failed {
+		s.Failed++
+		return
+	}
+	s.Answered++
+	if len(payload) == 0 {
+		s.Empty++
+	}
+	s.Latency.observe(now.Sub(p.late.at.Add(-p.within)))
 }
 
 // expire is the deadline of a request.
 func (p *PendingTalk) expire(now time.Time) {
 	p.n.stats.TalkTimeouts++
+	p.protocol.stats.Served.Timeouts++
 	p.leave()
 	p.respond(now, nil)
 }
@@ -121,6 +142,7 @@ func (n *Node) handleTalkReq(now time.Time, s *session.Session, body []byte) boo
 	p := n.talk.protocols[string(m.Protocol)]
 	if p == nil {
 		n.stats.TalkUnknown++
+		n.talk.counters.other.Served.Unknown++
 		n.reply(s, codec.TalkRespType, codec.TalkResp{RequestID: m.RequestID}.Append(n.message[:0]))
 		return true
 	}
@@ -153,6 +175,7 @@ func (n *Node) startServing(h AsyncTalkHandler, r TalkRequest, p *PendingTalk) (
 	defer func() {
 		if v := recover(); v != nil {
 			n.stats.TalkFailed++
+			p.failed = true
 			n.log.Error("talk handler panicked", "proto", fmt.Sprintf("%q", r.Protocol), "err", v)
 			response, done = nil, true
 		}
@@ -175,7 +198,7 @@ func (n *Node) serve(pending *PendingTalk, handler func() ([]byte, error)) {
 			p.running--
 			if err != nil {
 				n.handlerFailed(p, err)
-				payload = nil
+				payload, pending.failed = nil, true
 			}
 			pending.end(now, payload)
 		})
