@@ -24,6 +24,7 @@ type slot[T any] struct {
 type SlotStats struct {
 	Calls    uint64
 	Failures uint64
+	Open     int // gauge: calls that have not returned, or wait for somebody who serves
 }
 
 // holder is one that serves, with the calls that are at it.
@@ -44,19 +45,32 @@ func (s *slot[T]) set(h *holder[T], coming bool) {
 }
 
 // call calls f with whoever serves.
-func (s *slot[T]) call(ctx context.Context, f func(T) error) error {
+func (s *slot[T]) call(ctx context.Context, f func(T) error) (err error) {
+	s.begin()
+	defer s.end(&err)
 	h, err := s.take(ctx)
 	if err == nil {
 		defer h.calls.Done()
 		err = f(h.value)
 	}
+	return err
+}
+
+func (s *slot[T]) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stats.Open++
+}
+
+// end counts a call that returned.
+func (s *slot[T]) end(err *error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Open--
 	s.stats.Calls++
-	if err != nil {
+	if *err != nil {
 		s.stats.Failures++
 	}
-	return err
 }
 
 func (s *slot[T]) take(ctx context.Context) (*holder[T], error) {

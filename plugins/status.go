@@ -15,6 +15,9 @@ import (
 type (
 	// State is where a plugin stands.
 	State = supervise.State
+	// Shed is why a request was answered empty without asking the talk plugin: the index of TalkStats.Shed. Its String is the name in
+	// metrics, empty for the one that stands for none.
+	Shed = link.Shed
 	// TalkStats are the counters of a talk plugin.
 	TalkStats = link.TalkStats
 	// FilterStats are the counters of a filter plugin.
