@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/build"
 	"github.com/discv5/host/core"
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,8 @@ import (
 type collector struct {
 	node    Node
 	plugins Plugins
+	admin   func() admin.Stats
+	reloads *Reloads
 	build   build.Info
 }
 
@@ -38,6 +41,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	out.traffic(&stats)
 	out.sessions(&stats)
 	out.requests(&stats)
+	out.talks(&stats, c.node.TalkStats())
 	out.table(&stats, c.node.ID(), table)
 	out.record(c.node)
 	out.endpoints(c.node.Endpoints())
@@ -47,6 +51,12 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		for _, st := range c.plugins.Status() {
 			out.plugin(&st)
 		}
+	}
+	if c.admin != nil {
+		out.admin(c.admin())
+	}
+	if c.reloads != nil {
+		out.reloads(c.reloads)
 	}
 	out.build(c.build)
 }
@@ -80,14 +90,24 @@ func (s sink) claim(f *family, holds bool, labels ...string) {
 
 // latency emits a histogram of seconds.
 func (s sink) latency(f *family, l *core.Latency, labels ...string) {
-	buckets := make(map[float64]uint64, len(core.LatencyBounds))
+	s.histogram(f, l.Counts[:], func(class int) float64 { return core.LatencyBounds[class].Seconds() }, l.Sum.Seconds(), labels)
+}
+
+// sizes emits a histogram of numbers of things.
+func (s sink) sizes(f *family, z *core.Sizes, labels ...string) {
+	s.histogram(f, z.Counts[:], func(class int) float64 { return float64(core.SizeBounds[class]) }, float64(z.Sum), labels)
+}
+
+// histogram emits a histogram whose last class has no bound.
+func (s sink) histogram(f *family, counts []uint64, bound func(class int) float64, sum float64, labels []string) {
+	last := len(counts) - 1
+	buckets := make(map[float64]uint64, last)
 	var count uint64
-	for i, bound := range core.LatencyBounds {
-		count += l.Counts[i]
-		buckets[bound.Seconds()] = count
+	for class, more := range counts[:last] {
+		count += more
+		buckets[bound(class)] = count
 	}
-	count += l.Counts[len(core.LatencyBounds)]
-	m, err := prometheus.NewConstHistogram(f.desc, count, l.Sum.Seconds(), buckets, labels...)
+	m, err := prometheus.NewConstHistogram(f.desc, count+counts[last], sum, buckets, labels...)
 	s.emit(f, m, err)
 }
 

@@ -52,7 +52,7 @@ var (
 
 // words are what else may stand in an expression.
 var words = []string{
-	"rate", "increase", "sum", "time", "histogram_quantile", "and", "or", "by", "without", "on", "ignoring",
+	"rate", "increase", "sum", "max", "time", "histogram_quantile", "and", "or", "by", "without", "on", "ignoring",
 }
 
 // scraped are the labels that Prometheus adds.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/build"
 	"github.com/discv5/host/codec"
 	"github.com/discv5/host/core"
@@ -27,6 +28,7 @@ var (
 type fakeNode struct {
 	stats     core.Stats
 	filters   []core.FilterStats
+	talks     []core.TalkStats
 	store     core.StoreStats
 	storeErr  error
 	table     core.TableInfo
@@ -38,6 +40,7 @@ type fakeNode struct {
 
 func (n *fakeNode) Stats() core.Stats               { return n.stats }
 func (n *fakeNode) FilterStats() []core.FilterStats { return n.filters }
+func (n *fakeNode) TalkStats() []core.TalkStats     { return n.talks }
 func (n *fakeNode) StoreStats() core.StoreStats     { return n.store }
 func (n *fakeNode) StoreError() error               { return n.storeErr }
 func (n *fakeNode) Table() core.TableInfo           { return n.table }
@@ -114,10 +117,16 @@ func busy(t *testing.T) Config {
 		st.Timeouts[i], st.InvalidResponses[i] = uint64(30+i), uint64(40+i)
 	}
 	st.InvalidMessages, st.SessionLimited, st.Unsolicited = 19, 20, 21
-	st.Latencies[codec.PingType] = core.Latency{Sum: 3 * time.Second}
-	st.Latencies[codec.PingType].Counts[0] = 2                       // up to 1 ms
-	st.Latencies[codec.PingType].Counts[4] = 3                       // up to 20 ms
-	st.Latencies[codec.PingType].Counts[len(core.LatencyBounds)] = 1 // beyond all
+	ping := &st.Latencies[codec.PingType]
+	ping[core.RequestAnswered] = latency(3*time.Second, 2, 0, 0, 0, 3)
+	ping[core.RequestAnswered].Counts[len(core.LatencyBounds)] = 1 // beyond all
+	ping[core.RequestTimeout] = latency(4*time.Second, 1)
+	ends := &st.LookupEnds
+	ends.Results = [...]uint64{301, 302, 303, 304}
+	ends.Latency = latency(time.Minute, 0, 4)
+	ends.Nodes.Counts[0], ends.Nodes.Counts[5], ends.Nodes.Sum = 1, 2, 32
+	ends.Asked.Counts[8], ends.Asked.Sum = 3, 300
+	st.LookupsRunning, st.Jobs, st.SessionsOpened = 305, 306, 307
 	st.TalkUnknown, st.TalkShed, st.TalkTimeouts, st.TalkLate, st.TalkFailed = 22, 23, 24, 25, 26
 	st.NodesAdded, st.NodesRemoved, st.Lookups, st.AutoUpdates, st.FilterRejected = 27, 28, 29, 3, 31
 	for i := range st.Sessions.Drops {
@@ -138,7 +147,14 @@ func busy(t *testing.T) Config {
 		},
 	}}
 	n.filters[0].Latency.Counts[1] = 8
+	echo := core.TalkStats{Protocol: "echo"}
+	echo.Served = core.TalkServed{Answered: 310, Empty: 10, Timeouts: 311, Failed: 312, Shed: 313, Latency: latency(time.Second, 1, 2)}
+	echo.Asked = core.TalkAsked{Results: [...]uint64{320, 321, 322, 323, 324}, Empty: 20, Unawaited: 325, Latency: latency(2*time.Second, 0, 0, 6)}
+	other := core.TalkStats{Other: true}
+	other.Served.Unknown = 330
+	n.talks = []core.TalkStats{{Protocol: ""}, {Protocol: "\x00\xff"}, echo, {Protocol: "other"}, other}
 	n.store = core.StoreStats{Waiting: 72, Written: 73, Dropped: 74, Failures: 75, Seeds: 76, Loaded: true}
+	n.store.Ops[core.StoreScan] = core.StoreOpStats{OK: 340, Timeouts: 341, Failures: 342, Latency: latency(time.Second, 0, 0, 0, 5)}
 	n.storeErr, n.recordErr = errors.New("disk full"), errors.New("disk full")
 	for _, at := range []struct {
 		distance int
@@ -179,18 +195,33 @@ func busy(t *testing.T) Config {
 		{
 			ID: "filter.eth2", Kind: plugins.Filter, Name: "eth2", State: plugins.Backoff, Pinned: true,
 			Filter: &plugins.FilterStats{Batches: 91, Nodes: 92, Decided: 93, Late: 94, Wasted: 95, Failures: 96},
-			Calls:  &plugins.SlotStats{Calls: 97, Failures: 98},
+			Calls:  &plugins.SlotStats{Calls: 97, Failures: 98, Open: 99},
 		},
 	}
 	calls := sized(status[0].Host.Calls, 2)
 	calls[0].Call, calls[0].Result, calls[0].Count = "find_node", "ok", 89
 	calls[1].Call, calls[1].Result, calls[1].Count = "find_node", "not_granted", 90
 	status[0].Host.Calls = calls
+	reloaded := NewReloads("changed", "refused")
+	reloaded.Done("changed", time.Unix(1_700_000_200, 0))
+	reloaded.Done("changed", time.Unix(1_700_000_300, 0))
+	reloaded.Done("nonsense", time.Unix(1_700_000_400, 0))
 	return Config{
 		Node:    n,
 		Plugins: &fakePlugins{status: status, own: []plugins.PluginMetrics{{ID: "talk.echo", Name: "echo", Metrics: []plugins.Metric{ownMetric("echoed_total", "Echoes.", true, 5, "kind", "big")}, Dropped: 2}}},
+		Admin: func() admin.Stats {
+			return admin.Stats{Refused: 350, Unauthorized: 351, Calls: 352, FailedCalls: 52, EventReaders: 353, ReadersDropped: 354}
+		},
+		Reloads: reloaded,
 		Build:   build.Info{Version: "v1.2.3", Commit: "abc", Go: "go1.26", Platform: "linux/amd64"},
 	}
+}
+
+// latency is a histogram with counts in its first classes.
+func latency(sum time.Duration, counts ...uint64) (l core.Latency) {
+	l.Sum = sum
+	copy(l.Counts[:], counts)
+	return l
 }
 
 // sized makes a slice of elements whose type may have a name that only its package can write.

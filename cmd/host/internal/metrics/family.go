@@ -53,7 +53,7 @@ func (s *section) histogram(name, help string, labels ...string) *family {
 
 // sections are all there are, in the order of the reference.
 var sections = []*section{
-	nimEth, traffic, sessions, requests, tables, records, filters, stores, pluginProcesses, pluginWork, pluginOwn, builds,
+	nimEth, traffic, sessions, requests, talks, tables, records, filters, stores, pluginProcesses, pluginWork, pluginOwn, operators, builds,
 }
 
 // Reference returns the names, types, labels and meanings of all metrics, in Markdown.

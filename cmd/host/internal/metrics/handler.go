@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/build"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"
@@ -26,6 +27,7 @@ const (
 type Node interface {
 	Stats() core.Stats
 	FilterStats() []core.FilterStats
+	TalkStats() []core.TalkStats
 	StoreStats() core.StoreStats
 	StoreError() error
 	Table() core.TableInfo
@@ -47,6 +49,9 @@ type Plugins interface {
 type Config struct {
 	Node    Node
 	Plugins Plugins // nil: none
+	// Admin tells what the admin API has counted; it may be called from any goroutine, before there is a server too. nil: there is none.
+	Admin   func() admin.Stats
+	Reloads *Reloads // nil: the configuration is not reloaded
 	Build   build.Info
 	Log     hclog.Logger // nil: no log
 }
@@ -72,7 +77,7 @@ func Handler(cfg Config) http.Handler {
 // registry has what is about the host, and nothing about the program.
 func registry(cfg Config) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{node: cfg.Node, plugins: cfg.Plugins, build: cfg.Build})
+	r.MustRegister(&collector{node: cfg.Node, plugins: cfg.Plugins, admin: cfg.Admin, reloads: cfg.Reloads, build: cfg.Build})
 	if cfg.Plugins != nil {
 		r.MustRegister(&custom{plugins: cfg.Plugins})
 	}

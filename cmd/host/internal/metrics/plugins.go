@@ -27,17 +27,17 @@ var (
 var pluginWork = &section{title: "Plugins: work"}
 
 var (
-	talkRequests = pluginWork.counter("discv5_plugin_talk_requests_total", "TALK requests received for a plugin.", "plugin")
-	talkResults  = pluginWork.counter("discv5_plugin_talk_results_total",
+	pluginRequests = pluginWork.counter("discv5_plugin_talk_requests_total", "TALK requests received for a plugin.", "plugin")
+	pluginResults  = pluginWork.counter("discv5_plugin_talk_results_total",
 		"TALK requests that came to an end, by result: answered; late, failed, too_large or broken, which the host answered empty; and the reasons for which the plugin was not asked at all: shed_per_peer, shed_queue, shed_breaker, shed_draining, shed_down, shed_late.", "plugin", "result")
-	talkStray = pluginWork.counter("discv5_plugin_talk_stray_responses_total",
+	pluginStray = pluginWork.counter("discv5_plugin_talk_stray_responses_total",
 		"Responses of a plugin that were of no use, by reason: late, repeated, unknown.", "plugin", "reason")
-	talkSent     = pluginWork.counter("discv5_plugin_talk_sent_total", "TALK requests that went to the plugin.", "plugin")
-	talkBatches  = pluginWork.counter("discv5_plugin_talk_batches_total", "Batches in which TALK requests went to the plugin.", "plugin")
-	talkTripped  = pluginWork.counter("discv5_plugin_talk_breaker_trips_total", "Times that a plugin was not asked any more because it had stopped to answer.", "plugin")
-	talkBroken   = pluginWork.gauge("discv5_plugin_talk_breaker_open", "1 while a plugin is not asked because it has stopped to answer.", "plugin")
-	talkInFlight = pluginWork.gauge("discv5_plugin_talk_in_flight", "TALK requests that the plugin owes a response to.", "plugin")
-	talkQueue    = pluginWork.gauge("discv5_plugin_talk_queue", "TALK requests that wait to be sent to the plugin.", "plugin")
+	pluginSent     = pluginWork.counter("discv5_plugin_talk_sent_total", "TALK requests that went to the plugin.", "plugin")
+	pluginBatches  = pluginWork.counter("discv5_plugin_talk_batches_total", "Batches in which TALK requests went to the plugin.", "plugin")
+	pluginTripped  = pluginWork.counter("discv5_plugin_talk_breaker_trips_total", "Times that a plugin was not asked any more because it had stopped to answer.", "plugin")
+	pluginBroken   = pluginWork.gauge("discv5_plugin_talk_breaker_open", "1 while a plugin is not asked because it has stopped to answer.", "plugin")
+	pluginInFlight = pluginWork.gauge("discv5_plugin_talk_in_flight", "TALK requests that the plugin owes a response to.", "plugin")
+	pluginQueue    = pluginWork.gauge("discv5_plugin_talk_queue", "TALK requests that wait to be sent to the plugin.", "plugin")
 
 	filterBatches  = pluginWork.counter("discv5_plugin_filter_batches_total", "Batches of nodes that went to a filter plugin.", "plugin")
 	filterNodes    = pluginWork.counter("discv5_plugin_filter_nodes_total", "Nodes that went to a filter plugin.", "plugin")
@@ -47,18 +47,13 @@ var (
 
 	slotCalls    = pluginWork.counter("discv5_plugin_calls_total", "Calls of a filter or store plugin.", "plugin")
 	slotFailures = pluginWork.counter("discv5_plugin_call_failures_total", "Calls of a filter or store plugin that failed.", "plugin")
+	slotOpen     = pluginWork.gauge("discv5_plugin_calls_open", "Calls of a filter or store plugin that have not returned, or wait for the plugin.", "plugin")
 
 	hostCalls  = pluginWork.counter("discv5_plugin_host_calls_total", "Calls of the host by a plugin, by call and result (ok, or the error).", "plugin", "call", "result")
 	hostEvents = pluginWork.counter("discv5_plugin_host_events_total", "Events for a plugin, by result: passed, lost (it did not read them fast enough).", "plugin", "result")
 	hostOpen   = pluginWork.gauge("discv5_plugin_host_calls_open", "Calls of the host by a plugin that wait for their end.", "plugin")
 	hostUnsent = pluginWork.gauge("discv5_plugin_host_unsent_bytes", "Results of calls and events that a plugin has not taken.", "plugin")
 )
-
-// shedNames are the indexes of plugins.TalkStats.Shed.
-var shedNames = [...]string{"", "shed_per_peer", "shed_queue", "shed_breaker", "shed_draining", "shed_down", "shed_late"}
-
-// As many as there are, or this does not compile.
-var _ [len(shedNames)]uint64 = plugins.TalkStats{}.Shed
 
 func (s sink) plugin(st *plugins.Status) {
 	s.value(pluginInfo, 1, st.ID, string(st.Kind), fmt.Sprint(st.Required), fmt.Sprint(st.Pinned), text(st.Program), text(st.Version))
@@ -85,6 +80,7 @@ func (s sink) plugin(st *plugins.Status) {
 	if c := st.Calls; c != nil {
 		s.count(slotCalls, c.Calls, st.ID)
 		s.count(slotFailures, c.Failures, st.ID)
+		s.value(slotOpen, float64(c.Open), st.ID)
 	}
 	if h := st.Host; h != nil {
 		for _, c := range h.Calls {
@@ -110,24 +106,24 @@ func (s sink) process(st *plugins.Status) {
 }
 
 func (s sink) talk(id string, t *plugins.TalkStats) {
-	s.count(talkRequests, t.Requests, id)
-	s.count(talkResults, t.Answered, id, "answered")
-	s.count(talkResults, t.Late, id, "late")
-	s.count(talkResults, t.Failed, id, "failed")
-	s.count(talkResults, t.TooLarge, id, "too_large")
-	s.count(talkResults, t.Broken, id, "broken")
-	for i, name := range shedNames {
-		if name != "" {
-			s.count(talkResults, t.Shed[i], id, name)
+	s.count(pluginRequests, t.Requests, id)
+	s.count(pluginResults, t.Answered, id, "answered")
+	s.count(pluginResults, t.Late, id, "late")
+	s.count(pluginResults, t.Failed, id, "failed")
+	s.count(pluginResults, t.TooLarge, id, "too_large")
+	s.count(pluginResults, t.Broken, id, "broken")
+	for i, count := range t.Shed {
+		if name := plugins.Shed(i).String(); name != "" {
+			s.count(pluginResults, count, id, "shed_"+name)
 		}
 	}
-	s.count(talkStray, t.LateAnswers, id, "late")
-	s.count(talkStray, t.Repeated, id, "repeated")
-	s.count(talkStray, t.Unknown, id, "unknown")
-	s.count(talkSent, t.Sent, id)
-	s.count(talkBatches, t.Messages, id)
-	s.count(talkTripped, t.Tripped, id)
-	s.claim(talkBroken, t.Breaker.String() != "closed", id)
-	s.value(talkInFlight, float64(t.InFlight), id)
-	s.value(talkQueue, float64(t.Queued), id)
+	s.count(pluginStray, t.LateAnswers, id, "late")
+	s.count(pluginStray, t.Repeated, id, "repeated")
+	s.count(pluginStray, t.Unknown, id, "unknown")
+	s.count(pluginSent, t.Sent, id)
+	s.count(pluginBatches, t.Messages, id)
+	s.count(pluginTripped, t.Tripped, id)
+	s.claim(pluginBroken, t.Breaker.String() != "closed", id)
+	s.value(pluginInFlight, float64(t.InFlight), id)
+	s.value(pluginQueue, float64(t.Queued), id)
 }

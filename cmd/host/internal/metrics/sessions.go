@@ -16,6 +16,7 @@ var (
 	challengesEvicted = sessions.counter("discv5_challenges_evicted_total", "Handshakes under way that made room for newer ones.")
 	challengesPending = sessions.gauge("discv5_challenges_pending", "Handshakes that peers have been asked for and have not made.")
 	handshakesSent    = sessions.counter("discv5_handshakes_sent_total", "Handshake packets sent.")
+	handshakesOpened  = sessions.counter("discv5_handshakes_opened_total", "Sessions that this node opened and the peer has used: handshake packets sent that came to something.")
 	handshakes        = sessions.counter("discv5_handshakes_received_total",
 		"Handshake packets received, by result: accepted, or why not. What is not accepted counts as a dropped packet as well.", "result")
 )
@@ -29,6 +30,7 @@ func (s sink) sessions(st *core.Stats) {
 	s.count(challengesEvicted, sn.ChallengesEvicted)
 	s.value(challengesPending, float64(sn.PendingChallenges))
 	s.count(handshakesSent, sn.HandshakesSent)
+	s.count(handshakesOpened, st.SessionsOpened)
 	s.count(handshakes, sn.HandshakesAccepted, "accepted")
 	for i, count := range sn.Drops {
 		if result, ok := strings.CutPrefix(core.SessionDrop(i).String(), "handshake_"); ok {

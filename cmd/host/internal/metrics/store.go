@@ -5,6 +5,9 @@ import "github.com/discv5/host/core"
 var stores = &section{title: "Store"}
 
 var (
+	storeOps = stores.counter("discv5_store_operations_total",
+		"Calls of the store at their end, by operation (put, get, scan, delete) and result: ok, timeout, failed. One call is about many entries.", "operation", "result")
+	storeTime     = stores.histogram("discv5_store_duration_seconds", "How long the calls of the store took, by operation.", "operation")
 	storeWaiting  = stores.gauge("discv5_store_queue", "Changes that wait to be written.")
 	storeChanges  = stores.counter("discv5_store_changes_total", "Changes of what the store keeps, by result: written, dropped (too many waited).", "result")
 	storeFailures = stores.counter("discv5_store_failures_total", "Attempts to read from the store or to write to it that failed.")
@@ -14,6 +17,13 @@ var (
 )
 
 func (s sink) store(st core.StoreStats, err error) {
+	for i := range st.Ops {
+		name, op := core.StoreOp(i).String(), &st.Ops[i]
+		s.count(storeOps, op.OK, name, "ok")
+		s.count(storeOps, op.Timeouts, name, "timeout")
+		s.count(storeOps, op.Failures, name, "failed")
+		s.latency(storeTime, &op.Latency, name)
+	}
 	s.value(storeWaiting, float64(st.Waiting))
 	s.count(storeChanges, st.Written, "written")
 	s.count(storeChanges, st.Dropped, "dropped")

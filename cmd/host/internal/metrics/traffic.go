@@ -19,7 +19,8 @@ var (
 		"Messages received that came to nothing, by reason: invalid, session_limit (requests beyond the limit of a session), unsolicited (responses that nobody waits for).", "reason")
 	jobsDropped = traffic.counter("discv5_jobs_dropped_total",
 		"Handshakes and record checks given up because too many waited for a processor.")
-	lastRead = traffic.gauge("discv5_socket_read_timestamp_seconds",
+	jobsWaiting = traffic.gauge("discv5_jobs_queue", "Handshakes and record checks that wait for a processor.")
+	lastRead    = traffic.gauge("discv5_socket_read_timestamp_seconds",
 		"When a socket was last read from, in seconds since 1970.")
 	bans = traffic.gauge("discv5_bans", "Bans of nodes and address ranges.")
 )
@@ -45,6 +46,7 @@ func (s sink) traffic(st *core.Stats) {
 	s.count(messagesDropped, st.SessionLimited, "session_limit")
 	s.count(messagesDropped, st.Unsolicited, "unsolicited")
 	s.count(jobsDropped, st.JobsDropped)
+	s.value(jobsWaiting, float64(st.Jobs))
 	s.value(lastRead, unixSeconds(st.Drained))
 	s.value(bans, float64(st.Bans))
 }
