@@ -58,6 +58,12 @@
 # "text" for people, "json" for machines. Logs go to stderr.
 #log_format = "text"
 
+# --- reload -----------------------------------------------------------------------------------------------------------------
+
+# The host reads its configuration again when it gets SIGHUP or host reload asks for it. With true also when one of its files
+# changes. Plugins, network, bootnodes, bans, limits and log_level are taken over; the rest needs a restart, and the log says so.
+#watch_config = false
+
 # --- protocol --------------------------------------------------------------------------------------------------------------
 
 # Protocol id in packet headers, exactly 6 bytes. A private network may use one of its own: nodes with another id see

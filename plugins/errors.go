@@ -36,6 +36,26 @@ func (e *MissingGrantsError) Error() string {
 	return "it needs grants that it does not have: " + strings.Join(e.Grants, ", ")
 }
 
+// BlockError says what went wrong with one block of a Reload.
+type BlockError struct {
+	ID  string // of the block: "talk.echo"
+	Err error
+}
+
+// Error says it without the id, which Err mostly has.
+func (e *BlockError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *BlockError) Unwrap() error { return e.Err }
+
+// inBlock says which block an error is about; nil stays nil.
+func inBlock(id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &BlockError{id, err}
+}
+
 // refusal is a reason not to try again.
 type refusal struct{ error }
 

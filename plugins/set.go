@@ -267,7 +267,7 @@ func (s *Set) Replace(ctx context.Context, b Block) error {
 // Reload makes the set run the plugins of a new configuration: unchanged ones stay, changed ones are replaced, talk and
 // filter plugins come and go. A filter whose order, on_error, dry_run or deadline changed goes on; one that is new decides when it was started once. A
 // protocol that its block names moves to a plugin from one that gives it up, in whatever order they are; see DESIGN.md for what cannot
-// move. A store that comes or goes is ErrRestart, and its change is left out. The error joins all that failed; what it names goes on as it
+// move. A store that comes or goes is ErrRestart, and its change is left out. The error joins a *BlockError for each that failed, which goes on as it
 // was.
 func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 	s.reload.Lock()
@@ -286,7 +286,7 @@ func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 	}
 	for _, k := range s.all() { // those that go first: others may want their protocols
 		if wanted[k.id] == nil {
-			errs = append(errs, s.drop(ctx, k))
+			errs = append(errs, inBlock(k.id, s.drop(ctx, k)))
 		}
 	}
 	s.protocols.move(blocks)
@@ -295,7 +295,7 @@ func (s *Set) Reload(ctx context.Context, blocks []Block) error {
 		if err != nil {
 			s.protocols.stay(blocks[i].ID())
 		}
-		errs = append(errs, err)
+		errs = append(errs, inBlock(blocks[i].ID(), err))
 	}
 	s.arrange(blocks)
 	return errors.Join(errs...)

@@ -32,6 +32,8 @@ type Config struct {
 	LogLevel  string `hcl:"log_level" flag:"log-level" value:"level" default:"info" dev:"debug" oneof:"trace debug info warn error off" doc:"least important messages to log: trace, debug, info, warn, error or off"`
 	LogFormat string `hcl:"log_format" flag:"log-format" value:"format" default:"text" oneof:"text json" doc:"text for people or json for machines"`
 
+	WatchConfig bool `hcl:"watch_config" default:"false" doc:"reload when a file of the configuration changes, without being told to"`
+
 	ProtocolID       ProtocolID    `hcl:"protocol_id" flag:"protocol-id" value:"text" default:"discv5" doc:"protocol id in packet headers; a private network may use one of its own"`
 	SessionCache     int           `hcl:"session_cache" default:"4096" min:"64" max:"1048576" doc:"sessions to remember"`
 	ResponseTimeout  time.Duration `hcl:"response_timeout" default:"4s" min:"100ms" max:"1m" doc:"how long to wait for an answer"`

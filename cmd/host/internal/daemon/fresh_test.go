@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -25,22 +26,13 @@ func settings(t *testing.T) *config.Config {
 	return &loaded.Config
 }
 
-// begin makes one start, up to the published record, and returns its sequence number.
+// begin makes one start and returns the sequence number of the record.
 func begin(t *testing.T, cfg *config.Config) (seq uint64, err error) {
-	id, err := openIdentity(t.Context(), cfg)
+	h, err := start(t.Context(), Options{Loaded: &config.Loaded{Config: *cfg}, Out: io.Discard, Log: hclog.NewNullLogger()})
 	if err != nil {
 		return 0, err
 	}
-	defer id.lock.Release()
-	set, err := openPlugins(&config.Loaded{Config: *cfg}, hclog.NewNullLogger())
-	if err != nil {
-		return 0, err
-	}
-	node, _, err := listen(&config.Loaded{Config: *cfg}, id, set, hclog.NewNullLogger())
-	if err != nil {
-		return 0, err
-	}
-	return node.Self().Seq(), node.Close()
+	return h.node.Self().Seq(), h.stop()
 }
 
 // taken is an address that somebody else listens on.

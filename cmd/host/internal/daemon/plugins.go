@@ -28,8 +28,8 @@ const (
 	maxRunDir = 60
 )
 
-// openPlugins makes the plugins of a configuration. Nothing is started yet.
-func openPlugins(loaded *config.Loaded, log hclog.Logger) (*plugins.Set, error) {
+// openPlugins makes the plugins of a configuration, which tell changes of their states to onEvent. Nothing is started yet.
+func openPlugins(loaded *config.Loaded, onEvent func(plugins.Event), log hclog.Logger) (*plugins.Set, error) {
 	cfg := &loaded.Config
 	data, err := filepath.Abs(cfg.DataDir)
 	if err != nil {
@@ -45,18 +45,27 @@ func openPlugins(loaded *config.Loaded, log hclog.Logger) (*plugins.Set, error) 
 	if err != nil {
 		return nil, err
 	}
+	settings.OnEvent = onEvent
+	if settings.Blocks, err = pluginBlocks(loaded.Plugins); err != nil {
+		return nil, err
+	}
+	return plugins.New(settings)
+}
+
+// pluginBlocks are the blocks in the terms of package plugins, or what is wrong with them.
+func pluginBlocks(all []*config.Plugin) (blocks []plugins.Block, err error) {
 	var problems config.Problems
-	for _, p := range loaded.Plugins {
+	for _, p := range all {
 		if name, ok := p.Builtin(); ok && !builtin.Has(name) {
 			problems = append(problems, p.Problem("source", fmt.Sprintf("there is no bundled plugin %q", name), "bundled are "+strings.Join(builtin.Names(), ", ")))
 			continue
 		}
-		settings.Blocks = append(settings.Blocks, block(p))
+		blocks = append(blocks, block(p))
 	}
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	return plugins.New(settings)
+	return blocks, nil
 }
 
 func pluginConfig(data, run string, log hclog.Logger) (plugins.Config, error) {
@@ -146,7 +155,8 @@ func block(p *config.Plugin) plugins.Block {
 		Disabled: !p.Enabled, Required: p.Required, Grants: p.Grants, Deadline: p.Deadline,
 		Protocols: p.Protocols, MaxInFlight: p.MaxInFlight, MaxPerPeer: p.MaxPerPeer, MaxQueue: p.MaxQueue,
 		StagesImplied: p.Kind == config.Filter && len(p.Stages) == 0, Order: p.Order, DryRun: p.DryRun,
-		Configure: func(d *pluginpb.Description) ([]byte, error) { return configure(p, d) },
+		Configure:  func(d *pluginpb.Description) ([]byte, error) { return configure(p, d) },
+		ConfigText: p.Config.Fingerprint(),
 	}
 	if p.OnError == "reject" {
 		b.OnError = core.Reject

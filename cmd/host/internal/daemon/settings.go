@@ -38,18 +38,22 @@ func coreConfig(cfg *config.Config, id *identity, log hclog.Logger) (core.Config
 				PrefixV4: cfg.Table.IPv4Prefix, PrefixV6: cfg.Table.IPv6Prefix,
 			},
 		},
-		Limits: core.Limits{
-			Source:     core.Rate{PerSecond: float64(cfg.Limits.SourceRate), Burst: cfg.Limits.SourceBurst},
-			Challenges: perSecond(cfg.Limits.Challenges),
-			Handshakes: perSecond(cfg.Limits.Handshakes),
-			Session:    perSecond(cfg.Limits.SessionRate),
-		},
+		Limits: coreLimits(cfg),
 		Logger: log,
 	}
 	for _, at := range cfg.Advertise {
 		c.Advertise = append(c.Advertise, at.AddrPort)
 	}
 	return c, nil
+}
+
+func coreLimits(cfg *config.Config) core.Limits {
+	return core.Limits{
+		Source:     core.Rate{PerSecond: float64(cfg.Limits.SourceRate), Burst: cfg.Limits.SourceBurst},
+		Challenges: perSecond(cfg.Limits.Challenges),
+		Handshakes: perSecond(cfg.Limits.Handshakes),
+		Session:    perSecond(cfg.Limits.SessionRate),
+	}
 }
 
 // others is the nodes without the host itself: a bootnode of a private network is often started with the list that all have.

@@ -20,8 +20,8 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00" // RFC 3339 with milliseconds
 
 // New returns the root logger, named "host", that writes to w. Colours appear only when w is a terminal.
 func New(w io.Writer, level, format string) (hclog.Logger, error) {
-	if !slices.Contains(Levels, level) {
-		return nil, fmt.Errorf("log level %q is not one of %s", level, strings.Join(Levels, ", "))
+	if err := CheckLevel(level); err != nil {
+		return nil, err
 	}
 	if !slices.Contains(Formats, format) {
 		return nil, fmt.Errorf("log format %q is not one of %s", format, strings.Join(Formats, ", "))
@@ -39,4 +39,12 @@ func New(w io.Writer, level, format string) (hclog.Logger, error) {
 		Color:           color,
 		ColorHeaderOnly: true,
 	}), nil
+}
+
+// CheckLevel says why a word is no log level; nil: it is one.
+func CheckLevel(level string) error {
+	if !slices.Contains(Levels, level) {
+		return fmt.Errorf("log level %q is not one of %s", level, strings.Join(Levels, ", "))
+	}
+	return nil
 }

@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/discv5/host/cmd/host/internal/build"
+	"github.com/discv5/host/cmd/host/internal/logging"
+	"github.com/discv5/host/cmd/host/internal/metrics"
+	"github.com/hashicorp/go-hclog"
+)
+
+// openAdmin lets operators and their programs ask, where the configuration says so.
+func (h *host) openAdmin() (err error) {
+	cfg := &h.loaded.Config
+	settings := admin.Config{
+		Node: h.node, Plugins: h.set, Feed: h.feed, Version: build.Read().Version,
+		Metrics: metrics.Handler(metrics.Config{Node: h.node, Plugins: h.set, Build: build.Read(), Log: h.log.Named("metrics")}),
+
+		Reload: h.reload, ReloadPlugin: h.reloadPlugin,
+		LogLevel: func() string { return strings.ToLower(h.log.GetLevel().String()) }, SetLogLevel: h.setLogLevel,
+
+		Socket: cfg.AdminSocket(), TCP: cfg.Admin.Listen, Token: cfg.Admin.Token.Reveal(), Remote: cfg.Admin.Remote, Grace: cfg.Admin.ReadyGrace,
+		Log: h.log.Named("admin"),
+	}
+	if settings.Socket == "" && !settings.TCP.IsValid() {
+		return nil
+	}
+	h.admin, err = admin.Listen(settings)
+	return err
+}
+
+func (h *host) setLogLevel(level string) error {
+	if err := logging.CheckLevel(level); err != nil {
+		return err
+	}
+	h.log.SetLevel(hclog.LevelFromString(level))
+	return nil
+}

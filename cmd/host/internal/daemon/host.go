@@ -1,0 +1,125 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/discv5/host/cmd/host/internal/config"
+	"github.com/discv5/host/cmd/host/internal/portmap"
+	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
+	"github.com/hashicorp/go-hclog"
+)
+
+// host is a running node with everything around it. Its parts are set by start and are not changed after it.
+type host struct {
+	opts    Options
+	log     hclog.Logger
+	id      *identity
+	set     *plugins.Set
+	node    *core.Node
+	events  *core.Subscription
+	life    *life
+	feed    *admin.Feed
+	admin   *admin.Server // nil: nobody may ask
+	mapping *mapping      // nil: none is asked for
+
+	reloading sync.Mutex
+	loaded    *config.Loaded // what is in force, guarded by reloading
+}
+
+// start starts all parts. What it started is stopped when it fails.
+func start(ctx context.Context, o Options) (*host, error) {
+	loaded := *o.Loaded
+	h := &host{opts: o, log: o.Log, loaded: &loaded, feed: admin.NewFeed()}
+	var err error
+	if h.set, err = openPlugins(&loaded, h.feed.Plugin, h.log); err != nil {
+		return nil, err
+	}
+	if h.id, err = openIdentity(ctx, &loaded.Config); err != nil {
+		return nil, err
+	}
+	if err := h.open(); err != nil {
+		return nil, errors.Join(err, h.stop())
+	}
+	return h, nil
+}
+
+// open starts what there is once the data folder is the host's own.
+func (h *host) open() error {
+	cfg := &h.loaded.Config
+	bootnodes, err := h.listen()
+	if err != nil {
+		return err
+	}
+	if err := h.printRecord(); err != nil {
+		return err
+	}
+	if h.events, err = h.node.Events(eventsWaiting); err != nil {
+		return err
+	}
+	h.life = newLife(h.node, h.log, bootnodes)
+	h.life.started(cfg, h.id)
+	if h.mapping, err = openMapping(cfg, h.node, h.log); err != nil {
+		return err
+	}
+	if err := h.ban(nil, cfg.Bans); err != nil {
+		return err
+	}
+	if err := h.set.Run(h.node); err != nil {
+		return err
+	}
+	return h.openAdmin()
+}
+
+// listen starts the node and tells how many it knows to join by.
+func (h *host) listen() (bootnodes int, err error) {
+	defer func() {
+		if err != nil && h.id.fresh {
+			h.id.markUnused() // the node was never there
+		}
+	}()
+	cfg := &h.loaded.Config
+	settings, err := coreConfig(cfg, h.id, h.log)
+	if err != nil {
+		return 0, err
+	}
+	settings.Filters, settings.Store, settings.Talk = h.set.Filters(), h.set.Store(), talkLimits(h.loaded.Plugins)
+	if h.node, err = core.Listen(settings); err != nil {
+		return 0, advise(err)
+	}
+	return len(settings.Bootnodes), checkPublished(cfg, h.node)
+}
+
+// stop ends what was started: first those who ask, then the plugins, the node and the mapping. The plugins but the store end
+// before the node, because what they write last is the node's to store, and the store ends last. The mapping takes its time beside them.
+func (h *host) stop() error {
+	var closing sync.WaitGroup
+	var errs []error
+	if h.admin != nil {
+		errs = append(errs, h.admin.Close())
+	}
+	if h.mapping != nil {
+		closing.Go(func() {
+			if err := h.mapping.close(); errors.Is(err, portmap.ErrCloseTimeout) {
+				h.log.Warn("port mapping not deleted, it ends by itself", "err", err)
+			}
+		})
+	}
+	if h.node != nil {
+		h.set.Quiesce()
+		errs = append(errs, h.node.Close(), h.set.Close())
+	}
+	closing.Wait()
+	errs = append(errs, h.id.lock.Release())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stop the node: %w", err)
+	}
+	if h.node != nil {
+		h.log.Info("stopped")
+	}
+	return nil
+}
