@@ -63,6 +63,8 @@ a file or a variable.`,
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]{{end}}", "", 1))
 	group(root,
 		newRun(),
+		newValidate(),
+		newConfig(),
 		newDev(),
 		newPing(),
 		newFindnode(),

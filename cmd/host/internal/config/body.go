@@ -35,6 +35,9 @@ type Attribute struct {
 	Default  string // JSON of the value that holds when the key is left out, for people; empty: none
 	Doc      string
 	Secret   bool // the value appears in no message
+
+	min, max string   // bounds of an Int or a Duration, and
+	oneOf    []string // the words that there are; both for the reference alone
 }
 
 // Block is a nested block.
@@ -173,7 +176,7 @@ func DecodeBody(body hcl.Body, s Schema) (values map[string]any, object []byte, 
 type decoder struct {
 	doc      *document
 	problems Problems
-	hidden   map[string]bool // keys of the outermost block with a value that file() returned, or has a part of it
+	hidden   map[string]bool // keys of the outermost block with something that file() returned, and its elements: "env", "env.NAME", "args.0"
 }
 
 func (d *decoder) add(r hcl.Range, what, advice string) {

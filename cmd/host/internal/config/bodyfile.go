@@ -8,6 +8,31 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
+// Mistakes evaluates everything in the body and returns what cannot be, without a schema: a variable that is not set, a file that is
+// not there.
+func (b *Body) Mistakes() Problems {
+	body, ok := b.Body.(*hclsyntax.Body)
+	if !ok || b.doc == nil {
+		return nil
+	}
+	var problems Problems
+	var walk func(*hclsyntax.Body)
+	walk = func(body *hclsyntax.Body) {
+		for _, attr := range sorted(body.Attributes) {
+			_, diags := attr.Expr.Value(b.doc.eval)
+			for _, d := range diags {
+				problems = append(problems, b.doc.diagnosed(d))
+			}
+		}
+		for _, nested := range body.Blocks {
+			walk(nested.Body)
+		}
+	}
+	walk(body)
+	problems.sort()
+	return problems
+}
+
 // ReadBody reads a file that contains what would stand in a config block, for DecodeBody. env is what the function env sees, as
 // "NAME=value".
 func ReadBody(path string, env []string) (*Body, error) {

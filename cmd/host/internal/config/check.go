@@ -6,22 +6,26 @@ import (
 	"slices"
 )
 
+// Problem is a mistake in the value of a key, found by whoever knows more than this package: where the value came from. what is one
+// line, advice says what to do.
+func (l *Loaded) Problem(key, what, advice string) Problem {
+	from := l.Origins[key]
+	if from.Where == "default" {
+		from.Where = key
+	}
+	if from.Secret {
+		what, advice = key+": it does not go with the other settings", hiddenAdvice
+	}
+	problem := from.problem
+	problem.Where, problem.What, problem.Hint = from.Where, what, advice
+	return problem
+}
+
 // check applies the rules over several keys.
 func (l *Loaded) check() Problems {
 	c := &l.Config
 	var problems Problems
-	add := func(key, what, advice string) {
-		from := l.Origins[key]
-		if from.Where == "default" {
-			from.Where = key
-		}
-		if from.Secret {
-			what, advice = key+": it does not go with the other settings", hiddenAdvice
-		}
-		problem := from.problem
-		problem.Where, problem.What, problem.Hint = from.Where, what, advice
-		problems = append(problems, problem)
-	}
+	add := func(key, what, advice string) { problems = append(problems, l.Problem(key, what, advice)) }
 
 	listens := make(map[string]bool) // families listened on
 	for _, at := range c.Listen {

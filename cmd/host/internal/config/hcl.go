@@ -106,12 +106,16 @@ func lowerFirst(s string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
-// block reads one body into values, in the order of the file.
-func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
-	attrs := slices.SortedFunc(maps.Values(body.Attributes), func(a, b *hclsyntax.Attribute) int {
+// sorted returns attributes in the order of the file.
+func sorted(attrs hclsyntax.Attributes) []*hclsyntax.Attribute {
+	return slices.SortedFunc(maps.Values(attrs), func(a, b *hclsyntax.Attribute) int {
 		return a.SrcRange.Start.Byte - b.SrcRange.Start.Byte
 	})
-	for _, attr := range attrs {
+}
+
+// block reads one body into values, in the order of the file.
+func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
+	for _, attr := range sorted(body.Attributes) {
 		l := s.leaves[attr.Name]
 		p.cut, p.hidden = hcl.Pos{}, false
 		if l != nil && l.secret {

@@ -65,9 +65,8 @@ func fromEnv(env []string) (v values, origins map[string]Origin, problems Proble
 	known := make(map[string]*leaf)
 	var names []string
 	top.walk(func(l *leaf) {
-		name := envPrefix + strings.ToUpper(strings.ReplaceAll(l.path, ".", "__"))
-		known[name] = l
-		names = append(names, strings.TrimPrefix(name, envPrefix))
+		known[l.variable()] = l
+		names = append(names, strings.TrimPrefix(l.variable(), envPrefix))
 	})
 	env = slices.Sorted(slices.Values(env))
 	for _, pair := range env {

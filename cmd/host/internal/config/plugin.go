@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ type Plugin struct {
 	Ranges map[string]hcl.Range // of the keys that the block has
 
 	doc    *document
-	hidden map[string]bool // keys with a value that file() returned
+	hidden map[string]bool // as in decoder
 }
 
 // Builtin returns the name of the bundled plugin that Source stands for, if it stands for one.
@@ -92,31 +93,32 @@ func (p *Plugin) Where(key string) string { return p.Problem(key, "", "").Where 
 
 // pluginSchema is what a block of a kind may contain.
 func pluginSchema(kind string) Schema {
+	most := func(n int) string { return strconv.Itoa(n) }
 	s := Schema{
 		Attributes: []Attribute{
 			{Name: "source", Type: String, Required: true, Doc: `"builtin:NAME", or the path of a program`},
-			{Name: "args", Type: StringList, Default: `[]`},
-			{Name: "sha256", Type: String, Default: `""`},
-			{Name: "env", Type: StringMap, Default: `{}`},
-			{Name: "enabled", Type: Bool, Default: `true`},
-			{Name: "required", Type: Bool, Default: `false`},
-			{Name: "grants", Type: StringList, Default: `[]`},
-			{Name: "deadline", Type: Duration, Default: `"300ms"`},
-			{Name: "max_in_flight", Type: Int, Default: `1024`},
-			{Name: "max_per_peer", Type: Int, Default: `32`},
-			{Name: "max_queue", Type: Int, Default: `4096`},
+			{Name: "args", Type: StringList, Default: `[]`, Doc: "arguments of the program"},
+			{Name: "sha256", Type: String, Default: `""`, Doc: "SHA-256 of the program in hex; another one is not started (empty: whatever is at its path)"},
+			{Name: "env", Type: StringMap, Default: `{}`, Doc: "the whole environment of the program"},
+			{Name: "enabled", Type: Bool, Default: `true`, Doc: "with false it is not started"},
+			{Name: "required", Type: Bool, Default: `false`, Doc: "with true the host is not ready while the plugin does not serve"},
+			{Name: "grants", Type: StringList, Default: `[]`, Doc: "what it may ask of the host", oneOf: grants},
+			{Name: "deadline", Type: Duration, Default: `"300ms"`, Doc: "how long a request may take", min: minDeadline.String(), max: durationText(maxDeadline)},
+			{Name: "max_in_flight", Type: Int, Default: `1024`, Doc: "requests that it works on at a time", min: "1", max: most(maxInFlight)},
+			{Name: "max_per_peer", Type: Int, Default: `32`, Doc: "of them, those of one peer", min: "1", max: most(maxInFlight)},
+			{Name: "max_queue", Type: Int, Default: `4096`, Doc: "requests that wait for it", min: "1", max: most(maxQueue)},
 		},
-		Blocks: []Block{{Name: "config", free: true}},
+		Blocks: []Block{{Name: "config", Doc: "its own settings, see host plugin describe", free: true}},
 	}
 	switch kind {
 	case Talk:
-		s.Attributes = append(s.Attributes, Attribute{Name: "protocols", Type: StringList, Default: `[]`})
+		s.Attributes = append(s.Attributes, Attribute{Name: "protocols", Type: StringList, Default: `[]`, Doc: "protocols that it serves, as text or 0x and hex (empty: those that it says it serves)"})
 	case Filter:
 		s.Attributes = append(s.Attributes,
-			Attribute{Name: "stages", Type: StringList, Default: `[]`},
-			Attribute{Name: "order", Type: Int, Default: `0`},
-			Attribute{Name: "on_error", Type: String, Default: `"accept"`},
-			Attribute{Name: "dry_run", Type: Bool, Default: `false`})
+			Attribute{Name: "stages", Type: StringList, Default: `[]`, Doc: "where it is asked (empty: everywhere)", oneOf: stages},
+			Attribute{Name: "order", Type: Int, Default: `0`, Doc: "filters with a lower number are asked first", min: most(-maxOrder), max: most(maxOrder)},
+			Attribute{Name: "on_error", Type: String, Default: `"accept"`, Doc: "what holds while it gives no answer", oneOf: onErr},
+			Attribute{Name: "dry_run", Type: Bool, Default: `false`, Doc: "with true its verdicts are counted and not obeyed"})
 	}
 	return s
 }

@@ -36,6 +36,7 @@ type leaf struct {
 	isPath                bool
 	word                  string // in place of a path, and no path
 	secret                bool   // appears in no output
+	isDuration            bool
 	oneOf                 []string
 	min, max              string
 	check                 func(text string) error // of one element, nil: none
@@ -99,6 +100,7 @@ func (l *leaf) bind(t reflect.Type) {
 	case t == reflect.TypeFor[*enode.Node]():
 		l.check = checkENR
 	case t == reflect.TypeFor[time.Duration]():
+		l.isDuration = true
 		l.check = l.checkDuration
 	case t == reflect.TypeFor[Secret]():
 		l.secret = true

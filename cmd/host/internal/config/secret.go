@@ -86,3 +86,32 @@ func withoutSecrets(line string) string {
 	}
 	return line[:at[1]] + "…"
 }
+
+// withPassword matches an address that carries a password.
+var withPassword = regexp.MustCompile(`://[^/\s]*:[^/\s]*@`)
+
+// secretLike tells whether a text is shown as a secret because of its name, or because there is a password in it.
+func secretLike(name, text string) bool {
+	return text != "" && (secretName.MatchString(name) || withPassword.MatchString(text))
+}
+
+// looksSecret is secretLike for a value of any type.
+func looksSecret(name string, value any) bool {
+	switch x := value.(type) {
+	case string:
+		return secretLike(name, x)
+	case []any:
+		for _, elem := range x {
+			if looksSecret(name, elem) {
+				return true
+			}
+		}
+	case map[string]any:
+		for key, elem := range x {
+			if looksSecret(name, elem) || looksSecret(key, elem) {
+				return true
+			}
+		}
+	}
+	return false
+}

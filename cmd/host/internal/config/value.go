@@ -59,8 +59,9 @@ func (d *decoder) attribute(attr *hclsyntax.Attribute, a *Attribute, path string
 	return out, len(d.problems) == before
 }
 
-// note remembers what of an attribute of the outermost block must not be shown.
+// note remembers what of an attribute of the outermost block must not be shown: the attribute, and which elements of its map or list.
 func (d *decoder) note(name, path string, v cty.Value) {
+	outer, whole := v.Unmark()
 	if _, hidden := reveal(v); !hidden || path != "" {
 		return
 	}
@@ -68,6 +69,23 @@ func (d *decoder) note(name, path string, v cty.Value) {
 		d.hidden = make(map[string]bool)
 	}
 	d.hidden[name] = true
+	if outer.IsNull() || !outer.IsKnown() || !outer.CanIterateElements() {
+		return
+	}
+	for it := outer.ElementIterator(); it.Next(); {
+		key, elem := it.Element()
+		if _, hidden := reveal(elem); hidden || len(whole) > 0 {
+			d.hidden[join(name, elementName(key))] = true
+		}
+	}
+}
+
+// elementName is the key of a map, or the place in a list from 0 on.
+func elementName(key cty.Value) string {
+	if key, _ = reveal(key); key.Type() == cty.String {
+		return key.AsString()
+	}
+	return key.AsBigFloat().Text('f', 0)
 }
 
 // value converts v, which has no tags, or adds a problem.
