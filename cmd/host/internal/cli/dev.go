@@ -9,10 +9,14 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/discv5/host/cmd/host/internal/build"
 	"github.com/discv5/host/cmd/host/internal/daemon"
 	"github.com/discv5/host/cmd/host/internal/devnet"
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/logging"
+	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 )
@@ -89,5 +93,9 @@ func showHost(ctx context.Context, out io.Writer, network *devnet.Network, log h
 	if err != nil {
 		return err
 	}
-	return network.Show(ctx, out, set, log)
+	place := admin.SocketPath(dir)
+	serve := func(node *core.Node, set *plugins.Set) (io.Closer, error) {
+		return admin.Listen(admin.Config{Node: node, Plugins: set, Version: build.Read().Version, Socket: place, Log: log})
+	}
+	return network.Show(ctx, out, devnet.Host{Plugins: set, Serve: serve, Place: place, Log: log})
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/build"
@@ -13,9 +14,18 @@ import (
 // openAdmin lets operators and their programs ask, where the configuration says so.
 func (h *host) openAdmin() (err error) {
 	cfg := &h.loaded.Config
+	var server atomic.Pointer[admin.Server] // for scrapes, which it serves itself
+	counted := func() (none admin.Stats) {
+		if s := server.Load(); s != nil {
+			return s.Stats()
+		}
+		return none
+	}
 	settings := admin.Config{
 		Node: h.node, Plugins: h.set, Feed: h.feed, Version: build.Read().Version,
-		Metrics: metrics.Handler(metrics.Config{Node: h.node, Plugins: h.set, Build: build.Read(), Log: h.log.Named("metrics")}),
+		Metrics: metrics.Handler(metrics.Config{
+			Node: h.node, Plugins: h.set, Admin: counted, Reloads: h.reloads, Build: build.Read(), Log: h.log.Named("metrics"),
+		}),
 
 		Reload: h.reload, ReloadPlugin: h.reloadPlugin,
 		LogLevel: func() string { return strings.ToLower(h.log.GetLevel().String()) }, SetLogLevel: h.setLogLevel,
@@ -27,6 +37,7 @@ func (h *host) openAdmin() (err error) {
 		return nil
 	}
 	h.admin, err = admin.Listen(settings)
+	server.Store(h.admin)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/config"
+	"github.com/discv5/host/cmd/host/internal/metrics"
 	"github.com/discv5/host/cmd/host/internal/portmap"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"
@@ -26,6 +27,7 @@ type host struct {
 	feed    *admin.Feed
 	admin   *admin.Server // nil: nobody may ask
 	mapping *mapping      // nil: none is asked for
+	reloads *metrics.Reloads
 
 	reloading sync.Mutex
 	loaded    *config.Loaded // what is in force, guarded by reloading
@@ -34,7 +36,7 @@ type host struct {
 // start starts all parts. What it started is stopped when it fails.
 func start(ctx context.Context, o Options) (*host, error) {
 	loaded := *o.Loaded
-	h := &host{opts: o, log: o.Log, loaded: &loaded, feed: admin.NewFeed()}
+	h := &host{opts: o, log: o.Log, loaded: &loaded, feed: admin.NewFeed(), reloads: metrics.NewReloads(admin.Outcomes()...)}
 	var err error
 	if h.set, err = openPlugins(&loaded, h.feed.Plugin, h.log); err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (h *host) reload(ctx context.Context) (result admin.ReloadResult, err error
 		h.apply(fresh, &result)
 		h.reloadPlugins(ctx, fresh.Plugins, blocks, &result)
 	}
-	h.logReload(&result)
+	h.ended(&result)
 	return result, nil
 }
 
@@ -40,7 +40,7 @@ func (h *host) reloadPlugin(ctx context.Context, id string) (result admin.Reload
 	defer h.reloading.Unlock()
 	fresh, blocks, ok := h.readAgain(ctx, &result)
 	if !ok {
-		h.logReload(&result)
+		h.ended(&result)
 		return result, nil
 	}
 	i := slices.IndexFunc(blocks, func(b plugins.Block) bool { return b.ID() == id })
@@ -53,7 +53,7 @@ func (h *host) reloadPlugin(ctx context.Context, id string) (result admin.Reload
 		result.Changed = append(result.Changed, id)
 		h.took(fresh.Plugins[i])
 	}
-	h.logReload(&result)
+	h.ended(&result)
 	return result, nil
 }
 
@@ -270,7 +270,10 @@ func refuse(result *admin.ReloadResult, id string, err error) {
 	result.Refuse(id, err)
 }
 
-func (h *host) logReload(r *admin.ReloadResult) {
+// ended logs and counts what came of a reload.
+func (h *host) ended(r *admin.ReloadResult) {
+	r.At = time.Now()
+	h.reloads.Done(r.Outcome(), r.At)
 	slices.SortFunc(r.Refused, func(a, b admin.Refusal) int { return strings.Compare(a.What, b.What) })
 	for _, x := range r.Refused {
 		args := []any{"what", x.What, "err", x.Why}

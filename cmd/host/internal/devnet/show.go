@@ -24,10 +24,19 @@ const (
 	answering = 5 * time.Second        // for one question
 )
 
-// Show adds a host with plugins to the network, shows on w how it comes to know the others, asks its questions and says what to
-// try. It returns when ctx ends, with nil then. The plugins have not been run before, and are closed then.
-func (n *Network) Show(ctx context.Context, w io.Writer, set *plugins.Set, log hclog.Logger) (err error) {
-	d := newDisplay(w)
+// Host is what the host of a Show has besides its node.
+type Host struct {
+	Plugins *plugins.Set // not run before; Show closes them
+	// Serve lets others ask the host, until what it returns is closed.
+	Serve func(*core.Node, *plugins.Set) (io.Closer, error)
+	Place string // where they ask, for Show to tell
+	Log   hclog.Logger
+}
+
+// Show adds a host to the network, shows on w how it comes to know the others, asks its questions and says what to
+// try. It returns when ctx ends, with nil then.
+func (n *Network) Show(ctx context.Context, w io.Writer, h Host) (err error) {
+	d, set, log := newDisplay(w), h.Plugins, h.Log
 	d.print("%d nodes on 127.0.0.1, who know of node 1 alone. A host joins through node 1:\n", len(n.nodes))
 	start := time.Now()
 	host, err := n.join(core.Config{Logger: log, Filters: set.Filters(), Store: set.Store()})
@@ -41,6 +50,11 @@ func (n *Network) Show(ctx context.Context, w io.Writer, set *plugins.Set, log h
 	if err := set.Run(host); err != nil {
 		return fmt.Errorf("start the plugins: %w", err)
 	}
+	served, err := h.Serve(host, set)
+	if err != nil {
+		return fmt.Errorf("serve the admin API: %w", err)
+	}
+	defer func() { err = errors.Join(served.Close(), err) }()
 
 	n.watch(ctx, host, d, start)
 	if ctx.Err() == nil {
@@ -50,7 +64,7 @@ func (n *Network) Show(ctx context.Context, w io.Writer, set *plugins.Set, log h
 		n.atWork(ctx, host, set, d)
 	}
 	if ctx.Err() == nil {
-		n.invite(host, d)
+		n.invite(host, h.Place, d)
 		<-ctx.Done()
 	}
 	return nil
@@ -136,14 +150,16 @@ func (n *Network) stranger(host *core.Node) (int, *enode.Node) {
 }
 
 // invite says what to try.
-func (n *Network) invite(host *core.Node, d *display) {
+func (n *Network) invite(host *core.Node, place string, d *display) {
 	record := host.Self().String()
 	other := n.nodes[len(n.nodes)-1].ID()
 	d.print("\nThe host's record:\n%s\n", record)
 	d.print("Try in another terminal:\n")
 	d.print("  go run ./cmd/host ping %s\n", record)
 	d.print("  go run ./cmd/host lookup %s --bootnode %s\n", other, record)
-	d.print("  go run ./cmd/host talk %s %s 0x6869\n", record, EchoProtocol)
+	d.print("  go run ./cmd/host talk %s %s 0x6869", record, EchoProtocol)
+	d.print("  go run ./cmd/host status --socket %s", place)
+	d.print("  go run ./cmd/host events --socket %s", place)
 	d.print("Ctrl-C stops it all.")
 }
 
