@@ -30,6 +30,8 @@ var layers = []layer{
 	{"sdk/fields", nil},
 	{"sdk/pluginpb", nil},
 	{"sdk/processors", nil},
+	{"sdk/forks", []string{"sdk/fields"}},
+	{"sdk/expr", []string{"sdk/fields", "sdk/forks"}},
 	{"sdk/internal", []string{"sdk/pluginpb", "sdk/fields", "sdk/internal", "table"}},
 	{"sdk/sdktest", []string{"sdk"}},
 	{"sdk", []string{"sdk/pluginpb", "sdk/fields", "sdk/processors", "sdk/internal", "table"}},
