@@ -77,7 +77,7 @@ var known = []struct {
 	{core.ErrTooLarge, CodeLimit, "too_large", ""},
 	{core.ErrRecordTooLarge, CodeLimit, "record_too_large", "host_fields shows who takes how much of the record"},
 	{core.ErrFieldOwned, CodeFailed, "field_owned", "host_fields shows who owns what"},
-	{core.ErrFieldReserved, CodeFailed, "field_reserved", ""},
+	{core.ErrFieldReserved, CodeFailed, "field_reserved", "the node sets it by itself"},
 	{core.ErrRecordNotSaved, CodeFailed, "record_not_saved", "is the disk full?"},
 	{core.ErrBanned, CodeFailed, "banned", "host_banRemove ends a ban"},
 	{core.ErrNoAddress, CodeFailed, "no_address", ""},

@@ -3,7 +3,8 @@
 // # Layout
 //
 // Main runs one command line and returns the exit status. Each command stands in the file of its name; root.go joins them,
-// report.go prints errors, output.go notices when results cannot be written. Results go to stdout, everything else (logs,
+// report.go prints errors, output.go notices when results cannot be written. client.go is what the commands share that ask the network as
+// a node of their own, remote.go what those share that talk to a running host; sheet.go prints tables. Results go to stdout, everything else (logs,
 // notes, errors) to stderr.
 //
 // # Errors

@@ -75,22 +75,29 @@ func (o *overview) rows() (rows []row) {
 	if r := st.Reload; r != nil {
 		add("last reload", "%s, %s", r.Outcome(), ago(r.At))
 	}
-	if len(o.plugins.Plugins) > 0 {
-		add("", "")
-		name = "plugins"
-		for _, p := range o.plugins.Plugins {
-			add(name, "%s", pluginText(p))
+	part := func(name string, names, texts []string) {
+		width := 0
+		for _, n := range names {
+			width = max(width, len(n))
+		}
+		if len(names) > 0 {
+			add("", "")
+		}
+		for i, n := range names {
+			add(name, "%-*s  %s", width, n, texts[i])
 			name = " "
 		}
 	}
-	if len(o.filters.Filters) > 0 {
-		add("", "")
-		name = "filters"
-		for _, f := range o.filters.Filters {
-			add(name, "%s", filterText(f))
-			name = " "
-		}
+	var names, texts []string
+	for _, p := range o.plugins.Plugins {
+		names, texts = append(names, p.ID), append(texts, pluginText(p))
 	}
+	part("plugins", names, texts)
+	names, texts = nil, nil
+	for _, f := range o.filters.Filters {
+		names, texts = append(names, f.Name), append(texts, filterText(f))
+	}
+	part("filters", names, texts)
 	return rows
 }
 
@@ -182,7 +189,7 @@ func storeText(s admin.StoreView, there bool) string {
 }
 
 func pluginText(p admin.PluginView) string {
-	text := fmt.Sprintf("%s  %s for %s", p.ID, p.State, span(time.Since(p.Since)))
+	text := fmt.Sprintf("%s for %s", p.State, span(time.Since(p.Since)))
 	if p.Restarts > 0 {
 		text += ", " + count(p.Restarts, "restart")
 	}
@@ -191,7 +198,7 @@ func pluginText(p admin.PluginView) string {
 
 func filterText(f admin.FilterView) string {
 	accepted, rejected := tally(f)
-	text := fmt.Sprintf("%s  %d accepted, %d rejected", f.Name, accepted, rejected)
+	text := fmt.Sprintf("%d accepted, %d rejected", accepted, rejected)
 	if f.DryRun {
 		text += ", decides nothing (dry run)"
 	}

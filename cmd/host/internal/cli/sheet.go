@@ -17,7 +17,13 @@ type sheet struct{ rows [][]string }
 
 func newSheet(titles ...string) *sheet { return &sheet{rows: [][]string{titles}} }
 
-func (s *sheet) add(cells ...string) { s.rows = append(s.rows, cells) }
+// add adds a row; cells that it does not have are empty.
+func (s *sheet) add(cells ...string) {
+	for len(cells) < len(s.rows[0]) {
+		cells = append(cells, "") // a short row would end the columns
+	}
+	s.rows = append(s.rows, cells)
+}
 
 // print prints the table, or in place of one without rows what to say then.
 func (s *sheet) print(w io.Writer, empty string) error {
