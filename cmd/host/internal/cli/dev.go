@@ -84,7 +84,7 @@ node answers TALK requests of the protocol "echo" with what they bring.`,
 
 // showHost adds a host with the bundled plugins. What they keep goes with it.
 func showHost(ctx context.Context, out io.Writer, network *devnet.Network, log hclog.Logger) (err error) {
-	dir, err := os.MkdirTemp(socketDir(), "host-dev-")
+	dir, err := os.MkdirTemp(daemon.SocketDir(), "host-dev-")
 	if err != nil {
 		return fmt.Errorf("folder for the plugins: %w", err)
 	}

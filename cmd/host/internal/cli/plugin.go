@@ -64,18 +64,9 @@ func programOf(args []string) (program, error) {
 	return program{self, append([]string{builtin.Command, name}, args[1:]...)}, err
 }
 
-// socketDir is where a folder for sockets goes: among the temporary files, unless their path is too long for sockets.
-func socketDir() string {
-	const short = "/tmp"
-	if info, err := os.Stat(short); len(os.TempDir()) > 40 && err == nil && info.IsDir() {
-		return short
-	}
-	return os.TempDir()
-}
-
 // describe asks a plugin what it is.
 func (p program) describe(ctx context.Context) (*pluginpb.Description, error) {
-	run, err := os.MkdirTemp(socketDir(), "host-plugin-")
+	run, err := os.MkdirTemp(daemon.SocketDir(), "host-plugin-")
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/discv5/host/cmd/host/internal/daemon"
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"

@@ -34,7 +34,7 @@ the grants that it needs. It is not configured and sees no network.`,
 		}
 		run := ""
 		if describe {
-			if run, err = os.MkdirTemp(socketDir(), "host-plugin-"); err != nil {
+			if run, err = os.MkdirTemp(daemon.SocketDir(), "host-plugin-"); err != nil {
 				return err
 			}
 			defer os.RemoveAll(run)

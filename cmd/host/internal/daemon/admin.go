@@ -8,6 +8,8 @@ import (
 	"github.com/discv5/host/cmd/host/internal/build"
 	"github.com/discv5/host/cmd/host/internal/logging"
 	"github.com/discv5/host/cmd/host/internal/metrics"
+	"github.com/discv5/host/sdk/expr"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -30,6 +32,8 @@ func (h *host) openAdmin() (err error) {
 		Reload: h.reload, ReloadPlugin: h.reloadPlugin,
 		LogLevel: func() string { return strings.ToLower(h.log.GetLevel().String()) }, SetLogLevel: h.setLogLevel,
 
+		Compile: compile,
+
 		Socket: cfg.AdminSocket(), TCP: cfg.Admin.Listen, Token: cfg.Admin.Token.Reveal(), Remote: cfg.Admin.Remote, Grace: cfg.Admin.ReadyGrace,
 		Log: h.log.Named("admin"),
 	}
@@ -47,4 +51,13 @@ func (h *host) setLogLevel(level string) error {
 	}
 	h.log.SetLevel(hclog.LevelFromString(level))
 	return nil
+}
+
+// compile makes a predicate of a filter expression.
+func compile(text string) (func(*enode.Node) bool, error) {
+	p, err := expr.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return p.Match, nil
 }

@@ -136,6 +136,15 @@ func runDir(configured, data string) (string, error) {
 	return path, ownDir(path)
 }
 
+// SocketDir is where a folder for sockets goes: among the temporary files, unless their path is too long for sockets.
+func SocketDir() string {
+	const short = "/tmp"
+	if info, err := os.Stat(short); len(os.TempDir()) > 40 && err == nil && info.IsDir() {
+		return short
+	}
+	return os.TempDir()
+}
+
 // ownDir makes a folder among those of others, or takes one that is ours alone.
 func ownDir(path string) error {
 	if err := os.Mkdir(path, dirMode); err == nil || !errors.Is(err, os.ErrExist) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,13 +20,17 @@ import (
 // pluginsKey names the plugin blocks in a refusal of all of them.
 const pluginsKey = "plugin"
 
-// reload takes in the configuration anew. A configuration with a mistake changes nothing. What cannot change while the host
-// runs is told, and what a plugin does not take leaves it as it was. ctx bounds how long plugins may take.
+// reload takes in the configuration anew. A configuration with a mistake changes nothing: plugins that are new or changed are
+// started and asked what they are before anything is taken over. What cannot change while the host runs is told, and a plugin
+// that does not take its configuration goes on as it was. ctx bounds how long plugins may take.
 func (h *host) reload(ctx context.Context) (result admin.ReloadResult, err error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	defer notifyReloading()()
 	fresh, blocks, ok := h.readAgain(ctx, &result)
+	if ok {
+		ok = h.inspect(ctx, fresh, func(p *config.Plugin) bool { return !h.runs(p) }, &result)
+	}
 	if ok {
 		h.apply(fresh, &result)
 		h.reloadPlugins(ctx, fresh.Plugins, blocks, &result)
@@ -34,11 +39,47 @@ func (h *host) reload(ctx context.Context) (result admin.ReloadResult, err error
 	return result, nil
 }
 
+// runs tells whether the configuration in force has the same block.
+func (h *host) runs(p *config.Plugin) bool {
+	b := block(p)
+	return slices.ContainsFunc(h.loaded.Plugins, func(old *config.Plugin) bool { return sameBlock(block(old), b) })
+}
+
+// inspect asks the plugins that a reload concerns what they are, before anything is taken over. Mistakes go into the result.
+func (h *host) inspect(ctx context.Context, fresh *config.Loaded, concerns func(*config.Plugin) bool, result *admin.ReloadResult) (ok bool) {
+	some := *fresh
+	some.Plugins = slices.DeleteFunc(slices.Clone(fresh.Plugins), func(p *config.Plugin) bool { return !concerns(p) })
+	if len(some.Plugins) == 0 {
+		return true
+	}
+	run, err := os.MkdirTemp(SocketDir(), "host-reload-")
+	if err != nil {
+		result.Refuse(pluginsKey, err)
+		return false
+	}
+	defer os.RemoveAll(run)
+	_, problems, err := Inspect(ctx, &some, run)
+	if err != nil {
+		result.Refuse(pluginsKey, err)
+	}
+	refuseProblems(result, problems)
+	return err == nil && len(problems) == 0
+}
+
+func refuseProblems(result *admin.ReloadResult, problems config.Problems) {
+	for _, p := range problems {
+		result.Refused = append(result.Refused, admin.Refusal{What: p.Where, Why: p.What, Hint: p.Hint})
+	}
+}
+
 // reloadPlugin replaces one plugin by what its block says now.
 func (h *host) reloadPlugin(ctx context.Context, id string) (result admin.ReloadResult, err error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	fresh, blocks, ok := h.readAgain(ctx, &result)
+	if ok {
+		ok = h.inspect(ctx, fresh, func(p *config.Plugin) bool { b := block(p); return b.ID() == id }, &result)
+	}
 	if !ok {
 		h.ended(&result)
 		return result, nil
@@ -87,9 +128,7 @@ func (h *host) readAgain(ctx context.Context, result *admin.ReloadResult) (fresh
 	if !several {
 		result.Refuse("configuration", err)
 	}
-	for _, p := range problems {
-		result.Refused = append(result.Refused, admin.Refusal{What: p.Where, Why: p.What, Hint: p.Hint})
-	}
+	refuseProblems(result, problems)
 	return nil, nil, false
 }
 
