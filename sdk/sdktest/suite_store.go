@@ -37,6 +37,7 @@ func (s *suiteRun) store(t T) {
 	}
 	t.Run("reopen", s.reopen)
 	t.Run("watch", s.watch)
+	t.Run("shared", s.shared)
 }
 
 // storeTest calls a store and compares. Its keys have a prefix of their own: the store may be in use.
@@ -430,5 +431,58 @@ func (s *suiteRun) watch(t T) {
 			t.Fatalf("the watch told nothing and ended: %v", err)
 		case <-tick.C:
 		}
+	}
+}
+
+// shared lets two incarnations write the same keys at the same time, if the store says that it can be shared.
+func (s *suiteRun) shared(t T) {
+	if !s.about.GetStore().GetShared() {
+		return
+	}
+	dir, err := os.MkdirTemp("", "sdktest-data")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	first, second := newStoreTest(t, s.startIn(t, dir)), newStoreTest(t, s.startIn(t, dir))
+	second.prefix = first.prefix
+	const keys, rounds = 20, 50
+	var all sync.WaitGroup
+	failed := make(chan error, 2)
+	for odd, x := range []*storeTest{first, second} {
+		ctx := x.ctx()
+		all.Go(func() {
+			for round := range rounds {
+				var entries []sdk.Entry
+				for i := range keys { // one in this order, the other in that
+					at := i
+					if odd == 1 {
+						at = keys - 1 - i
+					}
+					version := uint64(2*((round*7)%rounds) + odd)
+					entries = append(entries, x.entry(fmt.Sprintf("%02d", at), fmt.Sprint(version), version))
+				}
+				if err := x.store.Put(ctx, entries); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	for err := range failed {
+		t.Errorf("%v", err)
+	}
+	var want []string
+	for i := range keys {
+		want = append(want, fmt.Sprintf("%02d=%d@%d", i, 2*rounds-1, 2*rounds-1))
+	}
+	for _, x := range []*storeTest{first, second} {
+		x.has("the newest of two writers", strings.Join(want, " "))
+	}
+	first.delete(first.entry("00", "", 2*rounds))
+	if found := second.scan("00", "", 1); len(found) != 0 {
+		t.Errorf("what one removed the other still has: %q", second.text(found))
 	}
 }
