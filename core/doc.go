@@ -19,7 +19,7 @@
 //   - space.go: key-value spaces of extensions; space_held.go: what they hold; space_store.go: what becomes of it in the store
 //   - guest.go: goroutines that call filters and the store
 //   - adjust.go: what may change while the node runs
-//   - events.go, stats.go: what can be observed
+//   - events.go, stats.go: what can be observed; query_stats.go, talk_stats.go, store_stats.go: of lookups, TALK and the store
 //
 // # Goroutines and ownership
 //
@@ -52,6 +52,7 @@
 // each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
 // from it (seedScans · seedsPerScan, nearScans · seedsPerScan), records that other hosts stored (learnRate). What extensions make grow: spaces (maxSpaces), what each holds (MaxSpaceKeys, MaxSpaceSize), and
 // its deletions that wait for the store (maxSpaceGone); other changes of a space that wait are entries that it holds.
+// TALK protocols with counters of their own (maxServedCounters, maxAskedCounters), which no stranger adds to.
 // Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under
 // way (maxQueries), liveness checks (maxChecks, maxFirstChecks, maxPingBacks), nodes whose announced records were asked for (maxFetched).
 //
