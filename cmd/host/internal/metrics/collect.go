@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector asks the node and the plugins at every scrape. It keeps nothing.
+// collector asks the node, the plugins and whoever counts what operators do at every scrape. It keeps nothing.
 type collector struct {
 	node    Node
 	plugins Plugins

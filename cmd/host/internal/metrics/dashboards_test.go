@@ -101,8 +101,52 @@ func checkExpr(expr string) (problems []string, found int) {
 	return problems, found
 }
 
+var (
+	selector = regexp.MustCompile(`([a-z_][a-z0-9_]*)\{([^}]*)\}`)
+	choice   = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"`)
+)
+
+// checkValues tells what values of labels an expression asks for that no series of a busy host has.
+func checkValues(t *testing.T, expr string) (problems []string) {
+	t.Helper()
+	shown := scrape(t, Handler(busy(t)))
+	for _, m := range selector.FindAllStringSubmatch(expr, -1) {
+		for _, c := range choice.FindAllStringSubmatch(m[2], -1) {
+			if slices.Contains(scraped, c[1]) {
+				continue
+			}
+			for value := range strings.SplitSeq(c[2], "|") {
+				found := false
+				for name := range shown {
+					found = found || strings.HasPrefix(name, m[1]+"{") && strings.Contains(name, c[1]+`="`+value+`"`)
+				}
+				if !found {
+					problems = append(problems, "no "+m[1]+" has "+c[1]+" "+value)
+				}
+			}
+		}
+	}
+	return problems
+}
+
+func TestCheckValues(t *testing.T) {
+	for expr, want := range map[string]int{
+		`discv5_packets_total{instance=~"$instance", direction="in"}`:          0,
+		`discv5_packets_total{direction=~"in|out"} + discv5_sessions`:          0,
+		`discv5_packets_total{direction=~"in|up"}`:                             1,
+		`rate(discv5_request_duration_seconds_bucket{result!="odd"}[5m]) == 0`: 1,
+	} {
+		if got := checkValues(t, expr); len(got) != want {
+			t.Errorf("%s: %q, want %d", expr, got, want)
+		}
+	}
+}
+
 func wantExpr(t *testing.T, where, expr string) {
 	t.Helper()
+	for _, p := range checkValues(t, expr) {
+		t.Errorf("%s: %s: %s", where, p, expr)
+	}
 	problems, found := checkExpr(expr)
 	for _, p := range problems {
 		t.Errorf("%s: %s: %s", where, p, expr)

@@ -6,8 +6,8 @@
 //   - family.go: how a metric is declared; the reference is made from the declarations
 //   - collect.go: a scrape
 //   - names.go: the names that nim-eth exports, with the same meaning
-//   - traffic.go, sessions.go, requests.go, table.go, record.go, filters.go, store.go, plugins.go: our own names, declared
-//     next to the code that fills them
+//   - traffic.go, sessions.go, requests.go, talk.go, table.go, record.go, filters.go, store.go, plugins.go, operators.go: our own
+//     names, declared next to the code that fills them; operators.go also counts reloads
 //   - custom.go: the metrics that plugins keep themselves
 //
 // The folder cmd/host/dashboards has the reference, a dashboard for Grafana and rules for alerts; tests here hold them against
@@ -16,8 +16,8 @@
 //
 // # Goroutines and ownership
 //
-// The package starts no goroutines and keeps no numbers: every scrape asks the node and the plugins anew. Scrapes at
-// the same time share one answer.
+// The package starts no goroutines and keeps no numbers but those of Reloads: every scrape asks the node, the plugins and the admin API
+// anew. Scrapes at the same time share one answer. A histogram of durations has the classes of core.LatencyBounds, 50 µs to 10 s.
 //
 // # Errors
 //
@@ -27,6 +27,7 @@
 // # Limits
 //
 // No label has a value that a stranger chooses. Names of plugins and filters come from the configuration, reasons of filters are
-// bounded by core, and the metrics of a plugin by package plugins; distances in the table have 17 values. At most 8 scrapes wait
+// bounded by core, and the metrics of a plugin by package plugins; distances in the table have 17 values. TALK protocols have a label when
+// they were served here or asked for by us, 320 of them at most by core's bounds; all others are "other". At most 8 scrapes wait
 // at a time, 10 s at most, and plugins have 1 s to tell their own metrics.
 package metrics

@@ -153,7 +153,7 @@ func busy(t *testing.T) Config {
 	other := core.TalkStats{Other: true}
 	other.Served.Unknown = 330
 	n.talks = []core.TalkStats{{Protocol: ""}, {Protocol: "\x00\xff"}, echo, {Protocol: "other"}, other}
-	n.store = core.StoreStats{Waiting: 72, Written: 73, Dropped: 74, Failures: 75, Seeds: 76, Loaded: true}
+	n.store = core.StoreStats{Waiting: 72, Written: 73, Dropped: 74, Failures: 75, Seeds: 76, Learned: 77, Loaded: true}
 	n.store.Ops[core.StoreScan] = core.StoreOpStats{OK: 340, Timeouts: 341, Failures: 342, Latency: latency(time.Second, 0, 0, 0, 5)}
 	n.storeErr, n.recordErr = errors.New("disk full"), errors.New("disk full")
 	for _, at := range []struct {

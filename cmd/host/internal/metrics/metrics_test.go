@@ -152,6 +152,7 @@ func TestScrape(t *testing.T) {
 		`discv5_store_queue`:                                                                                 "72",
 		`discv5_store_changes_total{result="dropped"}`:                                                       "74",
 		`discv5_store_degraded`:                                                                              "1",
+		`discv5_store_learned_total`:                                                                         "77",
 		`discv5_store_operations_total{operation="scan",result="ok"}`:                                        "340",
 		`discv5_store_operations_total{operation="scan",result="timeout"}`:                                   "341",
 		`discv5_store_operations_total{operation="scan",result="failed"}`:                                    "342",

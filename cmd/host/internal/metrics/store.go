@@ -12,6 +12,7 @@ var (
 	storeChanges  = stores.counter("discv5_store_changes_total", "Changes of what the store keeps, by result: written, dropped (too many waited).", "result")
 	storeFailures = stores.counter("discv5_store_failures_total", "Attempts to read from the store or to write to it that failed.")
 	storeSeeds    = stores.gauge("discv5_store_seeds", "Nodes that were read from the store at the start.")
+	storeLearned  = stores.counter("discv5_store_learned_total", "Nodes that other hosts stored, offered to the table.")
 	storeLoaded   = stores.gauge("discv5_store_loaded", "1 when what the store remembers was read; 0 without a store.")
 	storeDegraded = stores.gauge("discv5_store_degraded", "1 when the store does not work; 0 without a store.")
 )
@@ -29,6 +30,7 @@ func (s sink) store(st core.StoreStats, err error) {
 	s.count(storeChanges, st.Dropped, "dropped")
 	s.count(storeFailures, st.Failures)
 	s.value(storeSeeds, float64(st.Seeds))
+	s.count(storeLearned, uint64(max(st.Learned, 0)))
 	s.claim(storeLoaded, st.Loaded)
 	s.claim(storeDegraded, err != nil)
 }
