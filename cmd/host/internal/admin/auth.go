@@ -24,6 +24,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.next.ServeHTTP(w, r)
 		return
 	}
+	w.Header().Set("Connection", "close") // strangers hold none open
 	if r.URL.Path == healthPath || r.URL.Path == readyPath {
 		g.probes.ServeHTTP(w, r)
 		return

@@ -52,6 +52,8 @@ type Config struct {
 	Grace time.Duration
 	// Log takes what an operator should know; nil discards it.
 	Log hclog.Logger
+
+	headTimeout time.Duration // tests are quicker
 }
 
 // Validate reports everything that is wrong with a configuration, joined.
@@ -89,6 +91,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Feed == nil {
 		c.Feed = NewFeed()
+	}
+	if c.headTimeout == 0 {
+		c.headTimeout = headTimeout
 	}
 	if c.Grace == 0 {
 		c.Grace = defaultGrace

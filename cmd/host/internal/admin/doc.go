@@ -29,8 +29,10 @@
 //
 // # Limits
 //
-//   - connections: maxConns for each listener; what exceeds them is closed at once
-//   - headers: maxHeader bytes; bodies: maxBody bytes; both within readTimeout
+//   - connections: maxConns for each listener, maxConnsFrom of one address; what exceeds them is closed at once, and so is one without the
+//     token behind its answer
+//   - headers: maxHeader bytes within headTimeout; bodies: maxBody bytes within readTimeout, of POST alone
+//   - JSON-RPC: maxRequests requests at a time
 //   - a batch: maxBatch calls, batchAtOnce at a time, maxAnswer bytes of results
 //   - calls: maxCalls at a time, callTimeout each; copies of large state: maxCopies at a time
 //   - events: ringSize are kept, maxReaders read them; who does not keep up is dropped and counted

@@ -44,6 +44,14 @@ func refused(id json.RawMessage, e *Error) *answer {
 }
 
 func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.requests <- struct{}{}:
+		defer func() { <-s.requests }()
+	default:
+		w.Header().Set("Connection", "close") // its body is not read
+		show(w, http.StatusServiceUnavailable, refused(null, fail(CodeLimit, fmt.Sprintf("%d requests are under way, and that is the most", maxRequests), "busy", "try again later")))
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		e, status := fail(CodeParse, "the request could not be read", "", ""), http.StatusBadRequest

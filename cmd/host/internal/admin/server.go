@@ -14,13 +14,15 @@ import (
 )
 
 const (
-	maxHeader    = 16 << 10 // bytes of a request's header
-	maxBody      = 1 << 20  // bytes of a request's body
-	readTimeout  = 15 * time.Second
+	maxHeader    = 16 << 10         // bytes of a request's header
+	maxBody      = 1 << 20          // bytes of a request's body
+	headTimeout  = 5 * time.Second  // of a request's header
+	readTimeout  = 15 * time.Second // of header and body
 	idleTimeout  = 2 * time.Minute
 	callTimeout  = time.Minute // of one call
 	writeTimeout = callTimeout + 15*time.Second
 	maxCalls     = 64 // calls at a time, for all clients
+	maxRequests  = 64 // requests of JSON-RPC at a time, each of up to maxBody bytes
 	maxCopies    = 2  // copies of large state at a time
 	// closePatience is how long Close lets requests end, which see the end of their context at once.
 	closePatience = 700 * time.Millisecond
@@ -30,17 +32,18 @@ const (
 // Server serves the admin API. All methods may be called from any goroutine.
 type Server struct {
 	// set by Listen, then read-only
-	cfg     Config
-	started time.Time
-	events  interface{ Close() }
-	servers []*http.Server
-	tcp     net.Addr
-	ctx     context.Context // ends with the server
-	cancel  context.CancelFunc
-	methods map[string]*method
-	calls   chan struct{} // has room for what may run
-	copies  chan struct{}
-	reloads chan struct{}
+	cfg      Config
+	started  time.Time
+	events   interface{ Close() }
+	servers  []*http.Server
+	tcp      net.Addr
+	ctx      context.Context // ends with the server
+	cancel   context.CancelFunc
+	methods  map[string]*method
+	calls    chan struct{} // has room for what may run
+	requests chan struct{}
+	copies   chan struct{}
+	reloads  chan struct{}
 	// readerTimeout is how long a reader of events may take for what is sent to it.
 	readerTimeout time.Duration
 
@@ -87,7 +90,7 @@ func Listen(cfg Config) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{
 		cfg: cfg, started: time.Now(), methods: methodsByName(), readerTimeout: readerTimeout,
-		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
+		calls: make(chan struct{}, maxCalls), requests: make(chan struct{}, maxRequests), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
 	}
 	s.inTouch.last = s.started
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -135,25 +138,31 @@ func (s *Server) serve(l net.Listener) {
 		handler = &guard{next: s.handler(false), probes: s.probes(), token: sha256.Sum256([]byte(s.cfg.Token)), failed: &s.rejected}
 	}
 	server := &http.Server{
-		Handler:        limited(handler),
-		ReadTimeout:    readTimeout,
-		WriteTimeout:   writeTimeout,
-		IdleTimeout:    idleTimeout,
-		MaxHeaderBytes: maxHeader,
-		ErrorLog:       s.cfg.Log.StandardLogger(nil),
-		BaseContext:    func(net.Listener) context.Context { return s.ctx },
+		Handler:           limited(handler),
+		ReadTimeout:       readTimeout,
+		ReadHeaderTimeout: s.cfg.headTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          s.cfg.Log.StandardLogger(nil),
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 	}
 	s.servers = append(s.servers, server)
 	s.listeners.Go(func() {
-		if err := server.Serve(&bounded{Listener: l, most: maxConns, refused: &s.refused}); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(&bounded{Listener: l, most: maxConns, mostFrom: maxConnsFrom, refused: &s.refused}); !errors.Is(err, http.ErrServerClosed) {
 			s.cfg.Log.Error("admin listener ended", "addr", l.Addr().String(), "err", err)
 		}
 	})
 }
 
-// limited bounds the bodies of requests.
+// limited bounds the bodies of requests. One that is read has none: nobody would wait for a body that does not come.
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost && r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			showError(w, http.StatusBadRequest, "only POST has a body", "")
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})

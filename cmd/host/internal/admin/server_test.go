@@ -338,7 +338,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Server{}
-	b := &bounded{Listener: l, most: 1, refused: &s.refused}
+	b := &bounded{Listener: l, most: 2, mostFrom: 1, refused: &s.refused}
 	defer b.Close()
 	accepted := make(chan net.Conn)
 	go func() {
@@ -371,7 +371,11 @@ func TestConnectionLimit(t *testing.T) {
 	first.Close() // counts once
 	dial()
 	(<-accepted).Close()
-	if s.refused.Load() != 1 || b.open.Load() != 0 {
-		t.Errorf("%d refused, %d open", s.refused.Load(), b.open.Load())
+	if s.refused.Load() != 1 || b.open != 0 || len(b.from) != 0 {
+		t.Errorf("%d refused, %d open, %v", s.refused.Load(), b.open, b.from)
+	}
+	other := netip.MustParseAddr("192.0.2.1")
+	if none := (netip.Addr{}); !b.enter(none) || !b.enter(none) || b.enter(none) || b.enter(other) {
+		t.Error("the bound of all connections does not hold")
 	}
 }

@@ -1,0 +1,145 @@
+package admin
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// dialTCP opens a connection to the server's TCP listener.
+func dialTCP(t *testing.T, s *Server) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.TCPAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Connections that say nothing, as many as there may be from one address and more, cost the operator nothing: the socket
+// answers, and so does TCP when they are gone.
+func TestManySilentConnections(t *testing.T) {
+	const token = "0123456789abcdef"
+	r := newRig(t, func(c *Config) {
+		c.TCP, c.Token, c.headTimeout = netip.MustParseAddrPort("127.0.0.1:0"), token, time.Second
+	})
+	var silent []net.Conn
+	for range maxConnsFrom + 50 {
+		silent = append(silent, dialTCP(t, r.server))
+	}
+	for _, c := range silent[maxConnsFrom:] { // closed at once
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Fatal("a connection beyond the bound is answered")
+		}
+	}
+	if n := r.server.Stats().Refused; n != 50 {
+		t.Errorf("%d were refused, want 50", n)
+	}
+	r.mustCall("host_bans", `[]`)
+	for _, c := range silent[:maxConnsFrom] { // closed by the server when no header comes
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatalf("a silent connection: %v", err)
+		}
+	}
+	client, err := Dial("http://"+r.server.TCPAddr().String(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Call(t.Context(), "host_bans", nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who has no token holds no connection, whatever is asked.
+func TestStrangersAreClosed(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.TCP, c.Token = netip.MustParseAddrPort("127.0.0.1:0"), "0123456789abcdef" })
+	for _, request := range []string{
+		"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n{}",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n",
+	} {
+		c := dialTCP(t, r.server)
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Errorf("%.40q: %v", request, err)
+			continue
+		}
+		response.Body.Close()
+		if !response.Close {
+			t.Errorf("%.40q: answered with %d, and the connection stays open", request, response.StatusCode)
+		}
+	}
+}
+
+// A body that is announced and does not come holds nothing.
+func TestBodyOfGet(t *testing.T) {
+	r := newRig(t, nil)
+	c, err := net.Dial("unix", r.server.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetReadDeadline(time.Now().Add(readTimeout + 5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || response.StatusCode != http.StatusBadRequest {
+		t.Fatalf("%v %v", response, err)
+	}
+	response.Body.Close()
+}
+
+// More requests than may be read at a time are refused, and those under way go on.
+func TestManyRequests(t *testing.T) {
+	r := newRig(t, nil)
+	var slow []net.Conn
+	for range maxRequests {
+		c, err := net.Dial("unix", r.server.Socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 34\r\n\r\n{")
+		slow = append(slow, c)
+	}
+	refusedOne := false
+	for range 1000 { // until all are being read
+		if status, text := r.raw("POST", "/rpc", `{"id":1,"method":"host_bans"}`); status == http.StatusServiceUnavailable && strings.Contains(text, "under way") {
+			refusedOne = true
+			break
+		}
+	}
+	if !refusedOne {
+		t.Error("no request is refused")
+	}
+	if _, err := io.WriteString(slow[0], `"id":"slow","method":"host_bans"}`); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(slow[0]), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if text, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(text), `"id":"slow"`) {
+		t.Errorf("%s %v", text, err)
+	}
+	if status, _ := r.raw("GET", healthPath, ""); status != http.StatusOK {
+		t.Errorf("health: %d", status)
+	}
+}
