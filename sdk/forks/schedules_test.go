@@ -9,7 +9,7 @@ import (
 func TestKnownDigests(t *testing.T) {
 	for network, digests := range map[string]map[string]string{
 		"mainnet": {
-			"phase0": "0xb5303f2a", // github.com/eth-clients/mainnet, README.md; bootstrap records
+			"phase0": "0xb5303f2a",                                                     // github.com/eth-clients/mainnet, README.md; bootstrap records
 			"altair": "0xafcaaba0", "bellatrix": "0x4a26c58b", "capella": "0xbba4da96", // bootstrap records have the last
 			"deneb": "0x6a95a1a9", "electra": "0xad532ceb",
 			"fulu": "0xcc2c5cdb", "bpo1": "0xcb0d1acc", "bpo2": "0x8c9f62fe", // as Nethermind's tests have them

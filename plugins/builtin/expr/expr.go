@@ -1,62 +1,80 @@
 package expr
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"time"
 
 	"github.com/discv5/host/sdk"
+	"github.com/discv5/host/sdk/expr"
+	"github.com/discv5/host/sdk/forks"
 	"github.com/ethereum/go-ethereum/p2p/enode"
-	"github.com/ethereum/go-ethereum/p2p/enr"
-	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// config is the plugin's config block.
-type config struct {
-	Expression string `hcl:"expression" doc:"which records are accepted: true, false, or has(\"key\")"`
-
-	match func(*enode.Node) bool // what it says, once Validate has read it
-}
-
-// Validate reads the expression.
-func (c *config) Validate() (err error) {
-	c.match, err = parse(c.Expression)
-	return err
-}
+// selfLimit bounds how long the own node id is waited for.
+const selfLimit = 5 * time.Second
 
 // Plugin returns the plugin, for one run.
 func Plugin() sdk.Plugin {
-	var c config
+	f := &filter{config: config{Grace: forks.DefaultGrace}}
 	return &sdk.FilterPlugin{
-		Info:   sdk.Info{Name: "expr", Version: "1.0.0", Summary: "Accepts the records that match an expression."},
-		Config: &c,
-		Filter: sdk.FilterFunc(func(n *enode.Node) bool { return c.match(n) }),
+		Info:   sdk.Info{Name: "expr", Version: "2.0.0", Summary: "Accepts the records that match an expression."},
+		Config: &f.config,
+		Start:  f.start,
+		Filter: f,
 	}
 }
 
-var errExpression = errors.New(`an expression is true, false, or has("key")`)
+// filter is one run of the plugin.
+type filter struct {
+	config  config
+	program *expr.Program // set by start, then read-only
+}
 
-// parse reads an expression.
-func parse(text string) (func(*enode.Node) bool, error) {
-	text = strings.TrimSpace(text)
-	switch text {
-	case "true":
-		return func(*enode.Node) bool { return true }, nil
-	case "false":
-		return func(*enode.Node) bool { return false }, nil
-	case "":
-		return nil, fmt.Errorf("expression is empty: %w", errExpression)
+// start compiles the expression, with the own node id where it asks for that.
+func (f *filter) start(ctx context.Context, host *sdk.Host) error {
+	p, err := f.config.compile()
+	if err != nil {
+		return err
 	}
-	inner, called := strings.CutPrefix(text, "has")
-	inner, opened := strings.CutPrefix(strings.TrimSpace(inner), "(")
-	inner, closed := strings.CutSuffix(inner, ")")
-	key, err := strconv.Unquote(strings.TrimSpace(inner))
-	if !called || !opened || !closed || err != nil || key == "" || !strings.HasPrefix(strings.TrimSpace(inner), `"`) {
-		return nil, fmt.Errorf("expression %q: %w", text, errExpression)
+	if p.UsesDistance() {
+		ctx, cancel := context.WithTimeout(ctx, selfLimit)
+		defer cancel()
+		self, err := host.Self(ctx)
+		if errors.Is(err, sdk.ErrNotGranted) {
+			return errors.New(`node.distance is measured to the own node: add "self" to grants`)
+		}
+		if err != nil {
+			return fmt.Errorf("the own node, for node.distance: %w", err)
+		}
+		if p, err = f.config.compile(expr.WithSelf(self.ID())); err != nil {
+			return err
+		}
 	}
-	return func(n *enode.Node) bool {
-		var value rlp.RawValue
-		return n.Load(enr.WithEntry(key, &value)) == nil
-	}, nil
+	f.program = p
+	return nil
+}
+
+// Decide decides about each node for itself, at any stage.
+func (f *filter) Decide(_ context.Context, _ sdk.Stage, nodes []*enode.Node, out []sdk.Verdict) error {
+	for i, n := range nodes {
+		out[i] = f.verdict(f.program.Decide(n), time.Now())
+	}
+	return nil
+}
+
+// verdict is what the host is told of an evaluation.
+func (f *filter) verdict(v expr.Verdict, now time.Time) sdk.Verdict {
+	out := sdk.Verdict{Decision: sdk.Accept}
+	if !v.Match {
+		out = sdk.Rejected(v.Reason)
+		if f.config.Reason != "" {
+			out.Reason = f.config.Reason
+		}
+	}
+	if !v.Until.IsZero() {
+		out.TTL = max(v.Until.Sub(now), time.Second)
+	}
+	return out
 }
