@@ -21,7 +21,7 @@ var (
 
 // The commands of the README work as they stand there, but for this: records are real ones, the network is not a public
 // one, ports are free ones, and what is only about the Go tool is not run. The configuration in it is the file plugins.hcl,
-// whose plugins all come to run.
+// whose plugins all come to run. A host that is run ends with the block that it stands in.
 func TestReadmeCommands(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -48,6 +48,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	ran := 0
 	for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
+		running := false
 		for line := range strings.Lines(block[1]) {
 			command, _, _ := strings.Cut(strings.TrimSpace(line), "#")
 			command = strings.Replace(command, "go run ./cmd/host", "host", 1)
@@ -65,18 +66,21 @@ func TestReadmeCommands(t *testing.T) {
 			args := strings.Join(words[1:], " ")
 			switch words[1] {
 			case "run":
+				running = true
 				script = append(script, "start node "+args+" --listen 127.0.0.1:0", "await node stdout '^enr:'")
 				if strings.Contains(args, "plugins.hcl") {
 					for _, p := range loaded.Plugins {
 						script = append(script, "await node stderr 'plugin="+p.Kind+"."+p.Name+".*running'")
 					}
 				}
-				script = append(script, "end node TERM")
 			case "dev":
 				script = append(script, "start other "+args, "await other stdout '^Ctrl-C stops'", "end other INT")
 			default:
 				script = append(script, "exec host "+args)
 			}
+		}
+		if running {
+			script = append(script, "end node TERM")
 		}
 	}
 	if ran < 6 {
