@@ -202,7 +202,7 @@ func busy(t *testing.T) Config {
 	calls[0].Call, calls[0].Result, calls[0].Count = "find_node", "ok", 89
 	calls[1].Call, calls[1].Result, calls[1].Count = "find_node", "not_granted", 90
 	status[0].Host.Calls = calls
-	reloaded := NewReloads("changed", "refused")
+	reloaded := NewReloads(admin.Outcomes()...)
 	reloaded.Done("changed", time.Unix(1_700_000_200, 0))
 	reloaded.Done("changed", time.Unix(1_700_000_300, 0))
 	reloaded.Done("nonsense", time.Unix(1_700_000_400, 0))
