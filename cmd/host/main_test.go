@@ -12,7 +12,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(raceOptions) == "" {
 		os.Setenv(raceOptions, "atexit_sleep_ms=0") // hundreds of short processes
 	}
-	testscript.Main(m, map[string]func(){"host": main})
+	testscript.Main(m, map[string]func(){"host": main, "greeter": greeter})
 }
 
 // raceOptions is the variable with the options of the race detector. By default it waits a second at the end of a process.
@@ -35,16 +35,19 @@ func TestScripts(t *testing.T) {
 //	ended NAME STATUS         wait for the end of a host that ends by itself
 //	status STATUS ARG…        run host with the arguments and check its exit status; stderr is for the command stderr
 //	mode FILE OCTAL           check the permissions of a file
+//	fill FILE COUNT TEXT      write a text so many times into a file
+//
+// The variables GREETER and REFERENCE are the paths of a plugin, see script_test.go, and of the repository's config.hcl.
 func scripts(p testscript.Params) testscript.Params {
-	p.RequireExplicitExec = true
+	p.RequireExplicitExec, p.UpdateScripts = true, *update
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"start": startHost, "await": awaitLine, "end": endHost, "ended": endedHost, "status": checkStatus, "mode": checkMode,
+		"start": startHost, "await": awaitLine, "end": endHost, "ended": endedHost, "status": checkStatus, "mode": checkMode, "fill": fill,
 	}
 	p.Setup = func(e *testscript.Env) error {
 		e.Values[hostsKey{}] = make(map[string]*running)
 		e.Setenv(raceOptions, os.Getenv(raceOptions))
 		e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
-		return nil
+		return setPaths(e)
 	}
 	return p
 }

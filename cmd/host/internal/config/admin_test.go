@@ -55,7 +55,7 @@ func TestAdminMistakes(t *testing.T) {
 		{"token of another type", `token = ["hunter2"]`, "wrong type of admin.token", "text"},
 		{"token twice", "token = \"" + token + "\"\ntoken = \"hunter2\"", "appears twice", "leave one out"},
 		{"token in a call", `token = foo("hunter2")`, "no such function", "env("},
-		{"token mistyped", `tokne = "hunter2"`, `unknown key "admin.tokne"`, `Did you mean "token"?`},
+		{"token mistyped", `tokne = "hunter2"`, `unknown key "admin.tokne"`, `did you mean "token"?`},
 		{"token not closed", `token = "hunter2`, "does not end on its line", "quote"},
 		{"address", `listen = "7000"`, `"7000" is not ip:port`, "0.0.0.0:9000"},
 		{"grace", `ready_grace = "0s"`, "out of range", "1s to 24h"},

@@ -186,6 +186,7 @@ func (d *decoder) add(r hcl.Range, what, advice string) {
 // body decodes b. missing is where a required key would have to be.
 func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Range) map[string]any {
 	values := make(map[string]any)
+	meant := make(map[string]bool) // keys that are there, mistyped
 	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
 		attr := b.Attributes[name]
 		switch a := s.attribute(name); {
@@ -196,7 +197,7 @@ func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Ran
 		case s.block(name) != nil:
 			d.add(attr.NameRange, fmt.Sprintf("%q is a block", join(path, name)), fmt.Sprintf("write %s { … } without an equals sign", name))
 		default:
-			d.unknown(attr.NameRange, name, s, path)
+			meant[d.unknown(attr.NameRange, name, s, path)] = true
 		}
 	}
 	first := make(map[string]hcl.Range)
@@ -211,7 +212,7 @@ func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Ran
 		case block == nil && s.attribute(name) != nil:
 			d.add(nested.TypeRange, fmt.Sprintf("%q is not a block", join(path, name)), fmt.Sprintf("write %s = …, %s", name, s.attribute(name).Type.wanted()))
 		case block == nil:
-			d.unknown(nested.TypeRange, name, s, path)
+			meant[d.unknown(nested.TypeRange, name, s, path)] = true
 		case len(nested.Labels) > 0:
 			d.add(nested.LabelRanges[0], fmt.Sprintf("the block %q takes no label", join(path, name)), fmt.Sprintf("write %s { … }", name))
 		case again && !block.Repeated:
@@ -229,12 +230,12 @@ func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Ran
 		}
 	}
 	for _, a := range s.Attributes {
-		if a.Required && b.Attributes[a.Name] == nil {
+		if a.Required && b.Attributes[a.Name] == nil && !meant[a.Name] {
 			d.add(missing, fmt.Sprintf("%s is missing", join(path, a.Name)), doc(fmt.Sprintf("write %s = …, %s", a.Name, a.Type.wanted()), a.Doc))
 		}
 	}
 	for _, block := range s.Blocks {
-		if _, ok := first[block.Name]; block.Required && !ok {
+		if _, ok := first[block.Name]; block.Required && !ok && !meant[block.Name] {
 			d.add(missing, fmt.Sprintf("the block %q is missing", join(path, block.Name)), doc(fmt.Sprintf("write %s { … }", block.Name), block.Doc))
 		}
 	}
@@ -249,13 +250,15 @@ func doc(advice, text string) string {
 	return advice + ": " + text
 }
 
-func (d *decoder) unknown(r hcl.Range, name string, s Schema, path string) {
+// unknown reports a key, and returns the one that is meant, if one is near.
+func (d *decoder) unknown(r hcl.Range, name string, s Schema, path string) (near string) {
 	names := s.names()
 	advice := "the keys are " + strings.Join(names, ", ")
-	if near := suggest(name, names); near != "" {
-		advice = fmt.Sprintf("Did you mean %q?", near)
+	if near = suggest(name, names); near != "" {
+		advice = fmt.Sprintf("did you mean %q?", near)
 	} else if len(names) == 0 {
 		advice = "this block takes no keys"
 	}
 	d.add(r, fmt.Sprintf("unknown key %q", join(path, name)), advice)
+	return near
 }

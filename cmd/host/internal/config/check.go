@@ -56,11 +56,11 @@ func (l *Loaded) check() Problems {
 		add("nat", "nat maps an IPv4 port, but nothing listens on IPv4", "add an IPv4 address to listen, or leave nat out")
 	}
 	if c.Limits.SourceBurst < c.Limits.SourceRate {
-		add("limits.source_burst", fmt.Sprintf("limits.source_burst %d is below limits.source_rate %d", c.Limits.SourceBurst, c.Limits.SourceRate),
+		add(l.set("limits.source_burst", "limits.source_rate"), fmt.Sprintf("limits.source_burst %d is below limits.source_rate %d", c.Limits.SourceBurst, c.Limits.SourceRate),
 			"a burst is at least what one second allows")
 	}
 	if c.Table.TableIPLimit < c.Table.BucketIPLimit {
-		add("table.table_ip_limit", fmt.Sprintf("table.table_ip_limit %d is below table.bucket_ip_limit %d", c.Table.TableIPLimit, c.Table.BucketIPLimit),
+		add(l.set("table.table_ip_limit", "table.bucket_ip_limit"), fmt.Sprintf("table.table_ip_limit %d is below table.bucket_ip_limit %d", c.Table.TableIPLimit, c.Table.BucketIPLimit),
 			"the whole table holds at least what one bucket does")
 	}
 	if at := c.Admin.Listen; at.IsValid() {
@@ -73,6 +73,16 @@ func (l *Loaded) check() Problems {
 		}
 	}
 	return problems
+}
+
+// set is the first of the keys that somebody set, or else the first.
+func (l *Loaded) set(keys ...string) string {
+	for _, key := range keys {
+		if l.Origins[key].Where != "default" {
+			return key
+		}
+	}
+	return keys[0]
 }
 
 // unused warns of settings that have no effect beside others.

@@ -11,8 +11,12 @@ type words struct{ what, advice string }
 
 const (
 	settingForm = `a setting is written key = value: text in quotes, a number, true or false, or a list in brackets`
+	newLine     = `begin a new line after a setting; a number with a unit goes in quotes`
 	blockForm   = `a block is written name { on a line, one setting per line, and } on a line of its own`
 )
+
+// openText is hcl's summary for a text that goes on to the next line.
+const openText = "Invalid multi-line string"
 
 // ourWords are for hcl's common mistakes, by the summary of its diagnostic. What is missing here keeps hcl's words: those of
 // expressions that settings have no use for.
@@ -33,8 +37,8 @@ var ourWords = map[string]words{
 
 	"Invalid expression":                        {"a value is missing or cannot be read", settingForm},
 	"Missing expression":                        {"a value is missing", settingForm},
-	"Extra characters after expression":         {"something follows the value", "begin a new line after a setting"},
-	"Missing newline after argument":            {"something follows the value", "begin a new line after a setting"},
+	"Extra characters after expression":         {"something follows the value", newLine},
+	"Missing newline after argument":            {"something follows the value", newLine},
 	"Invalid number literal":                    {"not a number", "write digits, with a point for a fraction; a number with a unit goes in quotes"},
 	"Missing item separator":                    {"a comma is missing in the list", "separate the elements by commas"},
 	"Unterminated tuple constructor expression": {"the list is not closed", "write the missing ]"},
@@ -46,7 +50,7 @@ var ourWords = map[string]words{
 	"Unbalanced parentheses": {"a parenthesis is not closed", "write the missing )"},
 
 	"Invalid string literal":        {"the text cannot be read", `text stands on one line, in double quotes`},
-	"Invalid multi-line string":     {"the text does not end on its line", `write the closing quote; a new line in a text is \n`},
+	openText:                        {"the text does not end on its line", `write the closing quote; a new line in a text is \n`},
 	"Unterminated string literal":   {"the text is not closed", "write the closing quote"},
 	"Unterminated template string":  {"the text is not closed", "write the closing quote"},
 	"Invalid escape sequence":       {`not something that may follow a \ in a text`, `write \\ for the character itself; there are \n, \t, \", \uXXXX and \UXXXXXXXX besides`},

@@ -25,6 +25,7 @@ type parser struct {
 	origins  map[string]Origin
 	problems Problems
 	badLines map[int]bool // lines whose syntax is wrong: what they mean is not judged
+	openText bool         // a text that does not end on its line was reported
 
 	cut    hcl.Pos // where the value of the attribute begins that is being read, if it is a secret
 	hidden bool    // its value has a part that file() returned
@@ -39,7 +40,7 @@ var _ koanf.Parser = (*parser)(nil)
 func (p *parser) Unmarshal(source []byte) (map[string]any, error) {
 	p.doc = &document{file: p.file, text: source}
 	p.doc.eval = functions(p.doc, p.env)
-	p.origins, p.plugins, p.problems, p.badLines = make(map[string]Origin), nil, nil, make(map[int]bool)
+	p.origins, p.plugins, p.problems, p.badLines, p.openText = make(map[string]Origin), nil, nil, make(map[int]bool), false
 	if at, what, found := tooDeep(source, p.file); found {
 		p.add(at, what, "settings need no such thing; is this the right file?")
 		return nil, p.problems
@@ -94,6 +95,12 @@ func (p *parser) report(problem Problem) {
 }
 
 func (p *parser) syntax(d *hcl.Diagnostic) {
+	if d.Summary == openText { // behind it the begin of the next text is taken for its end, and so on
+		if p.openText {
+			return
+		}
+		p.openText = true
+	}
 	problem := p.doc.diagnosed(d)
 	p.report(problem)
 	p.badLines[problem.line] = true
@@ -139,7 +146,7 @@ func (p *parser) block(body *hclsyntax.Body, s *schema, values map[string]any) {
 		inner := s.blocks[b.Type]
 		switch {
 		case inner == nil && s.leaves[b.Type] != nil:
-			p.add(b.TypeRange, fmt.Sprintf("%q is not a block", join(s.path, b.Type)), fmt.Sprintf("write %s = %s", b.Type, s.leaves[b.Type].wanted()))
+			p.add(b.TypeRange, fmt.Sprintf("%q is not a block", join(s.path, b.Type)), fmt.Sprintf("write %s = %s", b.Type, s.leaves[b.Type].example()))
 		case inner == nil:
 			p.unknown(b.TypeRange, b.Type, s)
 		case len(b.Labels) > 0:
@@ -165,7 +172,7 @@ func (p *parser) unknown(r hcl.Range, name string, s *schema) {
 		if l := s.leaves[near]; l != nil && l.secret {
 			p.cut = r.End
 		}
-		p.add(r, what, fmt.Sprintf("Did you mean %q?", near))
+		p.add(r, what, fmt.Sprintf("did you mean %q?", near))
 		return
 	}
 	// A known key in the wrong block.
@@ -222,8 +229,7 @@ func (p *parser) leaf(attr *hclsyntax.Attribute, l *leaf) (any, bool) {
 func (p *parser) element(r hcl.Range, v cty.Value, l *leaf) (any, bool) {
 	want := map[kind]cty.Type{textKind: cty.String, boolKind: cty.Bool, numberKind: cty.Number}[l.kind]
 	if v.IsNull() || !v.IsKnown() || v.Type() != want {
-		one := leaf{kind: l.kind}
-		p.add(r, fmt.Sprintf("wrong type of %s", l.path), one.wanted()+" is needed here")
+		p.add(r, fmt.Sprintf("wrong type of %s", l.path), l.wanted()+" is needed here")
 		return nil, false
 	}
 	var out any

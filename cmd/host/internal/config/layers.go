@@ -83,7 +83,7 @@ func fromEnv(env []string) (v values, origins map[string]Origin, problems Proble
 		}
 		if l == nil {
 			if near := nearest(strings.ToUpper(key), names, 1+min(len(key), 8)/8); near != "" {
-				problems = append(problems, Problem{Where: where, What: "no such setting", Hint: fmt.Sprintf("Did you mean %s%s?", envPrefix, near)})
+				problems = append(problems, Problem{Where: where, What: "no such setting", Hint: fmt.Sprintf("did you mean %s%s?", envPrefix, near)})
 			} else {
 				warnings = append(warnings, where+" is not a setting of this program")
 			}

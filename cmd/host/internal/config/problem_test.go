@@ -13,14 +13,14 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct {
 		name, file, env, where, what, advice string
 	}{
-		{"unknown key", `lissten = []`, "", ":1:1", `unknown key "lissten"`, `Did you mean "listen"?`},
-		{"unknown key, swapped", `nta = "upnp"`, "", ":1:1", `unknown key "nta"`, `Did you mean "nat"?`},
+		{"unknown key", `lissten = []`, "", ":1:1", `unknown key "lissten"`, `did you mean "listen"?`},
+		{"unknown key, swapped", `nta = "upnp"`, "", ":1:1", `unknown key "nta"`, `did you mean "nat"?`},
 		{"unknown key, nothing near", `colour = "red"`, "", ":1:1", `unknown key "colour"`, "the keys are dev, listen, data_dir"},
-		{"unknown nested key", "table {\n  bucket_ip_limt = 2\n}", "", ":2:3", `unknown key "table.bucket_ip_limt"`, `Did you mean "bucket_ip_limit"?`},
+		{"unknown nested key", "table {\n  bucket_ip_limt = 2\n}", "", ":2:3", `unknown key "table.bucket_ip_limt"`, `did you mean "bucket_ip_limit"?`},
 		{"key of a block at the top", `ipv4_prefix = 24`, "", ":1:1", `unknown key "ipv4_prefix"`, "belongs into table"},
 		{"key of the top in a block", "limits {\n nat = \"any\"\n}", "", ":2:2", `unknown key "limits.nat"`, "belongs into the top level"},
 		{"block as a key", `table = 3`, "", ":1:1", `"table" is a block`, "table { … }"},
-		{"key as a block", `listen { }`, "", ":1:1", `"listen" is not a block`, "write listen = a list"},
+		{"key as a block", `listen { }`, "", ":1:1", `"listen" is not a block`, "write listen = [ … ]"},
 		{"block twice", "table {\n}\ntable {\n}", "", ":3:1", `"table" appears twice`, ":1:1"},
 		{"label", `table "x" { }`, "", ":1:7", "takes no label", "table { … }"},
 		{"broadcast", `listen = ["255.255.255.255:9000"]`, "", ":1:11", "broadcast", "address of this machine"},
@@ -60,7 +60,7 @@ func TestMistakes(t *testing.T) {
 		{"some text", `bootnodes = ["1.2.3.4:9000"]`, "", ":1:14", "no \"enr:\" prefix", "host enr TEXT"},
 		{"long record", `bootnodes = ["enr:` + strings.Repeat("A", 500) + `"]`, "", ":1:14", "longer than", "one record per element"},
 		{"record without address", `bootnodes = ["` + record(t, "") + `"]`, "", ":1:14", "has no UDP address", "address"},
-		{"burst below rate", "limits {\n  source_rate = 500\n}", "", "limits.source_burst", "below limits.source_rate 500", "burst"},
+		{"burst below rate", "limits {\n  source_rate = 500\n}", "", ":2:3", "below limits.source_rate 500", "burst"},
 		{"variable mistyped", "", "HOST_LISTN=0.0.0.0:1", "environment variable HOST_LISTN", "no such setting", "HOST_LISTEN?"},
 		{"variable of a block mistyped", "", "HOST_TABLE__BUCKET_IP_LIMT=3", "HOST_TABLE__BUCKET_IP_LIMT", "no such setting", "HOST_TABLE__BUCKET_IP_LIMIT?"},
 		{"variable of a block", "", "HOST_TABLE=3", "environment variable HOST_TABLE", "table is a block", "HOST_TABLE__BUCKET_IP_LIMIT"},

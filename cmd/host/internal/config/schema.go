@@ -150,13 +150,17 @@ func (s *schema) walk(f func(*leaf)) {
 	}
 }
 
-// wanted says what a value of the leaf looks like.
+// wanted says what an element of the leaf looks like.
 func (l *leaf) wanted() string {
-	word := map[kind]string{textKind: "text in quotes", boolKind: "true or false", numberKind: "a number"}[l.kind]
+	return map[kind]string{textKind: "text in quotes", boolKind: "true or false", numberKind: "a number"}[l.kind]
+}
+
+// example is a value of the leaf, to be filled in.
+func (l *leaf) example() string {
 	if l.list {
-		return "a list in brackets"
+		return "[ … ]"
 	}
-	return word
+	return map[kind]string{textKind: `"…"`, boolKind: "true", numberKind: l.def}[l.kind]
 }
 
 // parse reads the text form, in which lists are separated by commas, and returns the value as koanf holds it: a string, a

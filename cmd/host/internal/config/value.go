@@ -53,7 +53,7 @@ func (d *decoder) attribute(attr *hclsyntax.Attribute, a *Attribute, path string
 	}
 	if a.Secret {
 		for i := range d.problems[before:] {
-			d.problems[before+i].Source = ""
+			d.problems[before+i].Source = snippet(d.doc.text, attr.Expr.Range(), attr.Expr.Range().Start)
 		}
 	}
 	return out, len(d.problems) == before

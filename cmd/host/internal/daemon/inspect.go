@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -92,6 +94,7 @@ func (i *Inspection) look(ctx context.Context, run string) {
 		i.problems = append(i.problems, p.Config.Mistakes()...)
 		return
 	}
+	path, _ := filepath.Abs(p.Source) // what a start of it would call it
 	settings, err := pluginConfig("", run, hclog.NewNullLogger())
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, inspectLimit)
@@ -99,8 +102,11 @@ func (i *Inspection) look(ctx context.Context, run string) {
 		i.About, err = plugins.Describe(ctx, settings, block(p))
 	}
 	if err != nil {
-		b := block(p)
-		i.add("source", "describe the plugin: "+strings.TrimPrefix(err.Error(), "plugins: "+b.ID()+": "), plugins.Hint(err))
+		b, text := block(p), err.Error()
+		for _, known := range []string{"plugins: " + b.ID() + ": ", strconv.Quote(path) + ": "} {
+			text = strings.TrimPrefix(text, known)
+		}
+		i.add("source", "describe the plugin: "+text, plugins.Hint(err))
 		return
 	}
 	i.compare()
@@ -125,7 +131,10 @@ func (i *Inspection) program() {
 	if err == nil {
 		_, err = exec.LookPath(path)
 	}
+	info, _ := os.Stat(path)
 	switch {
+	case info != nil && info.IsDir():
+		i.add("source", fmt.Sprintf("%s is a folder, no program", p.Source), "give the path of the plugin's program")
 	case errors.Is(err, fs.ErrNotExist):
 		i.add("source", fmt.Sprintf("there is no program at %s", p.Source), "a path starts at the folder of the configuration file; build the plugin, or mend the path")
 	case errors.Is(err, fs.ErrPermission):
