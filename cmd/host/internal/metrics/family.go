@@ -63,6 +63,10 @@ func Reference() string {
 
 What a host shows at ` + "`/metrics`" + `. Counters begin at zero with the host; those of a plugin's process begin anew with the process,
 as Prometheus expects. Next to these come ` + "`go_*`" + ` and ` + "`process_*`" + `, about the host as a program.
+
+Strangers add no series. A TALK protocol has a label of its own once it was served here, up to 256 of them, or was asked for by this
+host and its plugins, up to 64 more; all others are ` + "`other`" + `. One that is no plain text, or could be taken for something else, is shown as its bytes: ` + "`0x00ff`" + `.
+Histograms of durations have the same classes, from 50 µs to 10 s.
 `)
 	for _, s := range sections {
 		fmt.Fprintf(&b, "\n## %s\n\n| name | type | labels | meaning |\n|---|---|---|---|\n", s.title)
