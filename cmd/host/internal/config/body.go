@@ -186,7 +186,7 @@ func (d *decoder) add(r hcl.Range, what, advice string) {
 // body decodes b. missing is where a required key would have to be.
 func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Range) map[string]any {
 	values := make(map[string]any)
-	meant := make(map[string]bool) // keys that are there, mistyped
+	meant := make(map[string]bool) // what is there, mistyped or in the wrong form
 	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
 		attr := b.Attributes[name]
 		switch a := s.attribute(name); {
@@ -195,6 +195,7 @@ func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Ran
 				values[name] = v
 			}
 		case s.block(name) != nil:
+			meant[name] = true
 			d.add(attr.NameRange, fmt.Sprintf("%q is a block", join(path, name)), fmt.Sprintf("write %s { … } without an equals sign", name))
 		default:
 			meant[d.unknown(attr.NameRange, name, s, path)] = true
@@ -210,6 +211,7 @@ func (d *decoder) body(b *hclsyntax.Body, s Schema, path string, missing hcl.Ran
 		}
 		switch {
 		case block == nil && s.attribute(name) != nil:
+			meant[name] = true
 			d.add(nested.TypeRange, fmt.Sprintf("%q is not a block", join(path, name)), fmt.Sprintf("write %s = …, %s", name, s.attribute(name).Type.wanted()))
 		case block == nil:
 			meant[d.unknown(nested.TypeRange, name, s, path)] = true
