@@ -94,6 +94,9 @@ func Parse(name string, src []byte) (*Schedules, error) {
 	if len(src) > maxFile {
 		return nil, fmt.Errorf("%s: more than %d bytes", name, maxFile)
 	}
+	if err := plain(name, src); err != nil {
+		return nil, err
+	}
 	file, diags := hclparse.NewParser().ParseHCL(src, name)
 	if diags.HasErrors() {
 		return nil, joined(diags)

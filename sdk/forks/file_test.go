@@ -41,6 +41,12 @@ func TestMistakesInFiles(t *testing.T) {
 		{consensus("seconds_per_slot = 0\n" + fork("a", "0", "")), "out of range"},
 		{consensus("fork \"a\" {\n epoch = 0\n version = \"1\"\n}"), `version is "1", want "0x" and 8 hex digits`},
 		{"network \"x\" {\n consensus {\n genesis_time = 2000000000\n" + fork("a", "0", "") + "}\n}", `"a" needs a digest`},
+		{"a = " + strings.Repeat("(", 1000), "f.hcl:1: '(' is not for schedules"},
+		{"\n\na = 1 /* x */", "f.hcl:3: '/' is not for schedules"},
+		{strings.Repeat("a {\n", 9), "f.hcl:9: more than 8 blocks in each other"},
+		{"a = ----1", "f.hcl:1: '-' is not for schedules"},
+		{"# \"(\n// (\na = \"${x}\"", "f.hcl:3: text without an end"},
+		{"a = \"(", "f.hcl:1: text without an end"},
 		{strings.Repeat("#", maxFile+1), "more than 1048576 bytes"},
 	} {
 		if _, err := Parse("f.hcl", []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
