@@ -44,10 +44,8 @@ func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Ent
 		}
 		pause = 50 * time.Millisecond
 		last = next
-		for len(entries) > 0 {
-			n := batch(entries)
-			changed(entries[:n])
-			entries = entries[n:]
+		if len(entries) > 0 {
+			changed(entries)
 		}
 	}
 	return nil
@@ -113,15 +111,4 @@ func named(m redis.XMessage) (keys [][]byte) {
 		b = b[n:]
 	}
 	return keys
-}
-
-// batch returns how many entries may be told at once.
-func batch(entries []sdk.Entry) (n int) {
-	for size := 0; n < len(entries) && n < sdk.MaxEntries; n++ {
-		size += len(entries[n].Key) + len(entries[n].Value)
-		if size > sdk.MaxBatch && n > 0 {
-			break
-		}
-	}
-	return n
 }

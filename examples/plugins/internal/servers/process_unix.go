@@ -11,19 +11,8 @@ import (
 	"syscall"
 )
 
-const (
-	stopSignal     = syscall.SIGSTOP
-	continueSignal = syscall.SIGCONT
-)
-
 // supported tells whether servers can be started here.
 const supported = true
-
-func (s *Server) signal(sig syscall.Signal) {
-	if err := syscall.Kill(s.pid, sig); err != nil {
-		s.t.Errorf("signal %v: %v", sig, err)
-	}
-}
 
 // alive tells whether a process is there, and not waiting for its parent's notice.
 func alive(pid int) bool {

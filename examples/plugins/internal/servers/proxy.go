@@ -24,6 +24,7 @@ type Proxy struct {
 	down   bool
 	left   int           // bytes to the server until all connections break; negative: any number
 	delay  time.Duration // of what the server says
+	stall  chan struct{} // until it is closed nothing comes back; nil: it does
 }
 
 // Through starts a proxy before a server.
@@ -44,6 +45,7 @@ func (s *Server) Through() *Proxy {
 }
 
 func (p *Proxy) close() {
+	p.Thaw()
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
@@ -73,6 +75,25 @@ func (p *Proxy) Slow(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
+}
+
+// Freeze holds back what the server says, until Thaw.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stall == nil {
+		p.stall = make(chan struct{})
+	}
+}
+
+// Thaw is the end of Freeze.
+func (p *Proxy) Thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stall != nil {
+		close(p.stall)
+		p.stall = nil
+	}
 }
 
 // Down breaks all connections and takes no new ones until it is called with false.
@@ -155,8 +176,11 @@ func (p *Proxy) toServer(to net.Conn, b []byte) error {
 
 func (p *Proxy) fromServer(to net.Conn, b []byte) error {
 	p.mu.Lock()
-	delay := p.delay
+	delay, stall := p.delay, p.stall
 	p.mu.Unlock()
+	if stall != nil {
+		<-stall
+	}
 	if delay > 0 {
 		timer := time.NewTimer(delay)
 		<-timer.C
@@ -168,8 +192,8 @@ func (p *Proxy) fromServer(to net.Conn, b []byte) error {
 // Backend is a server with a proxy before it, as sdktest.StoreFaults harms it.
 type Backend struct {
 	*Server
-	Proxy *Proxy
+	*Proxy
 }
 
 // Cut breaks the connections after some bytes; a negative number takes that back.
-func (b Backend) Cut(bytes int) { b.Proxy.CutAfter(bytes) }
+func (b Backend) Cut(bytes int) { b.CutAfter(bytes) }

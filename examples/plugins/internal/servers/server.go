@@ -126,12 +126,6 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
-// Freeze stops the server without an end of its connections; Thaw lets it go on.
-func (s *Server) Freeze() { s.signal(stopSignal) }
-
-// Thaw is the end of Freeze.
-func (s *Server) Thaw() { s.signal(continueSignal) }
-
 // dials tells whether something listens on a socket.
 func dials(ctx context.Context, socket string) (net.Conn, error) {
 	var d net.Dialer
