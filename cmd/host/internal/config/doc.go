@@ -21,6 +21,8 @@
 // the plugin has described itself, by DecodeBody with the Schema it gave (body.go, value.go). Neither the environment nor
 // flags change them.
 //
+// Settings (show.go) tells what holds and where it comes from, NewReference (reference.go) what there is.
+//
 // # Errors
 //
 // Load reports every mistake at once, as Problems: where it is (file, line, column and the source line; variable; flag),
@@ -38,4 +40,6 @@
 //  2. Show it, commented at its default, in config.hcl at the top level; a test compares the two.
 //  3. A key of plugin blocks goes into pluginSchema and Plugin in plugin.go, its check into pluginblock.go.
 //  4. A rule over several keys goes into check in check.go.
+//  5. What is said of mistakes in it belongs into a script validate_….txtar of cmd/host/testdata/script; go test ./cmd/host
+//     -run TestScripts -update writes the texts, to be read before they are committed.
 package config

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,24 @@ type Problem struct {
 
 // Error is where and what, without source and hint.
 func (p Problem) Error() string { return p.Where + ": " + p.What }
+
+// MarshalJSON writes the problem for editors and other programs: where, what, hint and source, and for a mistake in a file also file,
+// line and column, from 1.
+func (p Problem) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Where  string `json:"where"`
+		File   string `json:"file,omitempty"`
+		Line   int    `json:"line,omitempty"`
+		Column int    `json:"column,omitempty"`
+		What   string `json:"what"`
+		Hint   string `json:"hint,omitempty"`
+		Source string `json:"source,omitempty"`
+	}{p.Where, "", p.line, p.column, p.What, p.Hint, p.Source}
+	if p.line > 0 {
+		out.File = strings.TrimSuffix(p.Where, fmt.Sprintf(":%d:%d", p.line, p.column))
+	}
+	return json.Marshal(out)
+}
 
 // Problems are all mistakes of a configuration, in the order of the layers.
 type Problems []Problem

@@ -22,6 +22,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/plainfile"
 	"github.com/discv5/host/plugins"
+	"github.com/discv5/host/sdk/expr"
 	"github.com/discv5/host/sdk/pluginpb"
 	"github.com/hashicorp/go-hclog"
 )
@@ -44,17 +45,9 @@ type Inspection struct {
 // asks what it is, ends it, and holds the block against that. A plugin has 20 s. The error is that of ctx.
 func Inspect(ctx context.Context, loaded *config.Loaded, run string) ([]Inspection, config.Problems, error) {
 	var all []Inspection
-	var problems config.Problems
 	for _, p := range loaded.Plugins {
 		if p.Enabled {
 			all = append(all, Inspection{Plugin: p})
-		} else if problem, bad := unknownBuiltin(p); bad {
-			problems = append(problems, problem)
-		}
-	}
-	if loaded.Config.RunDir != "" && len(loaded.Plugins) > 0 {
-		if _, err := runDir(loaded.Config.RunDir, ""); err != nil {
-			problems = append(problems, loaded.Problem("run_dir", err.Error(), hint.Of(err)))
 		}
 	}
 	slots := make(chan struct{}, inspectAtATime)
@@ -70,10 +63,22 @@ func Inspect(ctx context.Context, loaded *config.Loaded, run string) ([]Inspecti
 	if err := ctx.Err(); err != nil {
 		return nil, nil, fmt.Errorf("look at the plugins: %w", err)
 	}
+	var problems config.Problems
+	if loaded.Config.RunDir != "" && len(loaded.Plugins) > 0 {
+		if _, err := runDir(loaded.Config.RunDir, ""); err != nil {
+			problems = append(problems, loaded.Problem("run_dir", err.Error(), hint.Of(err)))
+		}
+	}
 	protocols := make(map[string]*config.Plugin)
-	for i := range all {
-		all[i].claim(protocols)
-		problems = append(problems, all[i].problems...)
+	next := 0
+	for _, p := range loaded.Plugins { // problems in the order of the blocks
+		if p.Enabled {
+			all[next].claim(protocols)
+			problems = append(problems, all[next].problems...)
+			next++
+		} else if problem, bad := unknownBuiltin(p); bad {
+			problems = append(problems, problem)
+		}
 	}
 	return all, problems, nil
 }
@@ -195,11 +200,29 @@ func (i *Inspection) compare() {
 		i.add("source", fmt.Sprintf("%s describes its config block in a way that cannot be: %v", about.GetName(), err), "tell its author")
 		return
 	}
-	if _, _, err := config.DecodeBody(p.Config, schema); err != nil {
+	values, _, err := config.DecodeBody(p.Config, schema)
+	if err == nil {
+		i.expression(values)
+	} else {
 		if problems, ok := errors.AsType[config.Problems](err); ok {
 			i.problems = append(i.problems, problems...)
 		} else {
 			i.add("config", err.Error(), "")
+		}
+	}
+}
+
+// expression compiles the expression of the bundled filter, which is what operators write most and get wrong first. One that names
+// schedules of its own is left to the plugin.
+func (i *Inspection) expression(values map[string]any) {
+	text, ok := values["expression"].(string)
+	if name, _ := i.Plugin.Builtin(); name != "expr" || !ok || values["schedules"] != nil {
+		return
+	}
+	_, err := expr.Compile(text)
+	if mistakes, ok := errors.AsType[*expr.Error](err); ok {
+		for _, m := range mistakes.Problems {
+			i.problems = append(i.problems, i.Plugin.Config.Problem("expression", m.Line, m.Column, "config.expression: "+m.Message, "sdk/expr/README.md describes the language"))
 		}
 	}
 }
