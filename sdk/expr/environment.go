@@ -35,12 +35,16 @@ var objects = []*object{enrType, nodeType, ipType, eth2Type, forkIDType, clientT
 
 // Bounds of an expression.
 const (
-	maxLength  = 4096   // of the text, in bytes
-	maxDepth   = 50     // of parentheses and the like
-	maxLoops   = 2      // of loops in loops
-	maxNodes   = 2000   // parts, after macros
-	maxPattern = 2000   // instructions of a regular expression
-	maxCost    = 20_000 // of one evaluation, in the units of CEL: about one for each step
+	maxLength  = 4096 // of the text, in bytes
+	maxDepth   = 50   // of parentheses and the like
+	maxLoops   = 2    // of loops in loops
+	maxNodes   = 2000 // parts, after macros
+	maxPattern = 2000 // instructions of a regular expression
+
+	// In the units of CEL, about one for each step. The estimate is of a record that is as bad as can be in all respects at
+	// once, which none is; what an evaluation really takes is held to less.
+	maxEstimate = 200_000
+	maxCost     = 20_000
 )
 
 // standard are the functions of CEL that there are. Time, dynamic types and floating point numbers

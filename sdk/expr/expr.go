@@ -71,8 +71,8 @@ func Compile(text string, options ...Option) (*Program, error) {
 	if err != nil {
 		return nil, problem(1, 1, "the cost of the expression cannot be estimated: %v", err)
 	}
-	if cost.Max > maxCost {
-		return nil, problem(1, 1, "an evaluation may take %d steps, at most %d are allowed; put loops into fewer loops", cost.Max, maxCost)
+	if cost.Max > maxEstimate {
+		return nil, problem(1, 1, "an evaluation may take %d steps, at most %d are allowed; use fewer loops, or none in loops", cost.Max, maxEstimate)
 	}
 	p := &Program{text: text, settings: s}
 	if p.terms, err = s.terms(env, checked); err != nil {
@@ -187,7 +187,7 @@ func (p *Program) Explain(n *enode.Node) []Term {
 func (s *settings) programOptions(loops bool) []cel.ProgramOption {
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(s.constants)}
 	if loops {
-		// Without a loop, the text of an expression bounds its cost; the estimate bounded it for both.
+		// Without a loop, the text of an expression bounds its cost.
 		options = append(options, cel.CostLimit(maxCost))
 	}
 	return options

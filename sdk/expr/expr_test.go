@@ -96,6 +96,9 @@ func TestMeaning(t *testing.T) {
 		{`enr.raw.exists(k, k == "bsc")`, full, ""},
 		{`enr.keys.filter(k, k in ["bsc", "n", "x"]) == ["bsc", "n"]`, full, ""},
 
+		{`enr.keys.exists(k, enr.number[k] == -1)`, []string{"evil=c0"}, "bad_field"},
+		{`enr.text[enr.text["bsc"]] == ""`, full, "no_field"},
+
 		// custody: the columns that CustodyColumns of package fields computes
 		{`enr.custody_columns.count == 4`, full, ""},
 		{`enr.custody_columns.list.all(c, enr.custodies(c)) && !enr.custodies(128) && !enr.custodies(-1)`, full, ""},

@@ -9,18 +9,14 @@ import (
 // missing says that something an expression reads is not there. It decides the expression, unless
 // another operand of && or || does.
 type missing struct {
-	name   string // of the field, as a reason code
-	err    error  // why it cannot be decoded; nil if it is absent
-	reason string
+	name string // of the field
+	code string // that name in a reason
+	err  error  // why it cannot be decoded; nil if it is absent
 }
 
-func absent(name string) *missing {
-	return &missing{name: name, reason: "no_" + code(name)}
-}
+func absent(name string) *missing { return &missing{name, code(name), nil} }
 
-func damaged(name string, err error) *missing {
-	return &missing{name: name, err: err, reason: "bad_" + code(name)}
-}
+func damaged(name string, err error) *missing { return &missing{name, code(name), err} }
 
 // missed turns an error of package fields into one of expressions; gone is that of an absent field.
 func missed(gone *missing, err error) *missing {

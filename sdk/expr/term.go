@@ -16,7 +16,8 @@ import (
 const (
 	reasonNoMatch = "no_match" // the term reads several fields, or none
 	reasonError   = "error"    // it could not be evaluated
-	reasonNoField = "no_field" // a field is absent whose name is computed
+	reasonNoField = "no_field" // a field is absent that the expression does not name
+	reasonBad     = "bad_field"
 )
 
 // term is one operand of the outermost "&&". In CEL, a false operand decides whatever the others
@@ -180,7 +181,7 @@ func (t *term) decide(r *record, v *Verdict) {
 		err = e.Unwrap()
 	}
 	if m, ok := err.(*missing); ok {
-		v.Reason, v.Detail = m.reason, m
+		v.Reason, v.Detail = t.missed(m), m
 		return
 	}
 	if strings.HasPrefix(err.Error(), "no such key") { // of enr.raw and its like
@@ -193,9 +194,24 @@ func (t *term) decide(r *record, v *Verdict) {
 	v.Reason, v.Err = reasonError, err
 }
 
+// missed is the reason where a field is missing. A name that the expression computes may be of a
+// stranger's making, so it is none.
+func (t *term) missed(m *missing) string {
+	named := slices.Contains(t.subjects, m.code)
+	switch {
+	case m.err == nil && named:
+		return "no_" + m.code
+	case m.err == nil:
+		return reasonNoField
+	case named:
+		return "bad_" + m.code
+	}
+	return reasonBad
+}
+
 // reasons returns what decide may write.
 func (t *term) reasons() []string {
-	out := []string{t.reason, reasonNoField}
+	out := []string{t.reason, reasonNoField, reasonBad}
 	for _, s := range t.subjects {
 		out = append(out, "no_"+s, "bad_"+s)
 	}
