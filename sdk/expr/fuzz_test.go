@@ -100,7 +100,7 @@ func FuzzMatch(f *testing.F) {
 		programs = append(programs, compiled(f, tc.want))
 	}
 	f.Fuzz(func(t *testing.T, key string, value []byte, key2 string, value2 []byte) {
-		if len(key)+len(value)+len(key2)+len(value2) > enr.SizeLimit-40 {
+		if len(key)+len(value)+len(key2)+len(value2) > enr.SizeLimit-80 {
 			return // the rest of a record needs some room
 		}
 		var r enr.Record
