@@ -11,7 +11,7 @@
 //   - slot.go: the filter and the store that core has, whoever serves them; slot_watch.go: what a store tells of others
 //   - stages.go: where a filter is asked
 //   - protocols.go: which plugin serves which TALK protocol
-//   - describe.go: what a program says about itself, without running it
+//   - describe.go: what a program says about itself, without running it; store_alone.go: a store without a host
 //   - status.go, metrics.go: what operators see
 //
 // internal/process starts and ends processes, internal/link speaks with them, internal/supervise decides when they are started

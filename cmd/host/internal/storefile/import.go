@@ -1,0 +1,92 @@
+package storefile
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/discv5/host/core"
+)
+
+// maxLine bounds a line: an entry with its value in base64.
+const maxLine = 2*maxValue + 64<<10
+
+// Imported counts the lines of an import.
+type Imported struct {
+	Nodes   int `json:"nodes"`
+	Others  int `json:"others"` // entries of hosts
+	Expired int `json:"expired"`
+	Wrong   int `json:"wrong"`
+}
+
+// Import puts the lines of a file into a store. What the store has and is newer stays. A line that is wrong is left out and told. An
+// error says how many lines were imported before it; the same file can be imported again.
+func Import(ctx context.Context, s core.Store, in io.Reader, now time.Time, tell func(string)) (n Imported, err error) {
+	lines := bufio.NewReaderSize(in, maxLine)
+	var batch []core.Entry
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := s.Put(ctx, batch)
+		batch = nil
+		return err
+	}
+	for number := 1; ; number++ {
+		text, more, wrong, err := next(lines)
+		if err != nil {
+			return n, fmt.Errorf("line %d: %w", number, err)
+		}
+		if len(text) > 0 && wrong == nil {
+			var l Line
+			if wrong = json.Unmarshal(text, &l); wrong == nil {
+				var entries []core.Entry
+				if entries, wrong = l.entries(now); wrong == nil {
+					batch = append(batch, entries...)
+					n.count(&l)
+				}
+			}
+		}
+		switch {
+		case errors.Is(wrong, errExpired):
+			n.Expired++
+		case wrong != nil:
+			n.Wrong++
+			tell(fmt.Sprintf("line %d is left out: %v", number, wrong))
+		}
+		if len(batch) >= pageSize || !more {
+			if err := flush(); err != nil {
+				return n, fmt.Errorf("before line %d: %w", number+1, err)
+			}
+		}
+		if !more {
+			return n, nil
+		}
+	}
+}
+
+func (n *Imported) count(l *Line) {
+	if l.ENR != "" {
+		n.Nodes++
+	} else {
+		n.Others++
+	}
+}
+
+// next reads a line. wrong says that it is too long; the rest of it is skipped.
+func next(lines *bufio.Reader) (text []byte, more bool, wrong, err error) {
+	text, err = lines.ReadSlice('\n')
+	for errors.Is(err, bufio.ErrBufferFull) {
+		wrong = fmt.Errorf("it has more than %d bytes", maxLine)
+		_, err = lines.ReadSlice('\n')
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, false, nil, err
+	}
+	return bytes.TrimSpace(text), err == nil, wrong, nil
+}
