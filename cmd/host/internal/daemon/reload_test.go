@@ -177,9 +177,10 @@ func TestReloadPlugins(t *testing.T) {
 	}
 
 	// What a plugin does not take leaves it as it was; the next reload with a good block goes on from there.
-	result := r.reload(stays + talk("changes", "d") + talk("comes", "f") + filter("no such thing"))
+	bad := strings.Replace(filter("true"), "config {", "config {\n reason = \"No Code\"", 1) // which the plugin alone can tell
+	result := r.reload(stays + talk("changes", "d") + talk("comes", "f") + bad)
 	r.want(result, "changed [talk.comes], refused [filter.f], restart [], unchanged [talk.stays talk.changes]")
-	if got := r.plugin("filter.f"); got.State != plugins.Running || !strings.Contains(result.Refused[0].Why, "expression") {
+	if got := r.plugin("filter.f"); got.State != plugins.Running || !strings.Contains(result.Refused[0].Why, "reason") {
 		t.Errorf("the filter is %v, and the refusal says %q", got.State, result.Refused[0].Why)
 	}
 	r.want(r.reload(stays+talk("changes", "d")+talk("comes", "f")+filter("false")), "changed [], refused [], restart [], unchanged [talk.stays talk.changes talk.comes filter.f]")
