@@ -12,12 +12,16 @@ import (
 func newFilter() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "filter",
-		Short: "Look at the filters of a running host",
-		Long: `Look at the filters of a running host. A filter is asked at up to three stages: may a node enter the table, may it be served to
-others, may it be delivered to lookups, plugins and the API. All filters of a stage must accept.`,
-		Example: `  host filter list
+		Short: "Try filters, and look at those of a running host",
+		Long: `Try filters, and look at those of a running host. A filter is asked at up to three stages: may a node enter the table, may it be
+served to others, may it be delivered to lookups, plugins and the API. All filters of a stage must accept.
+
+list and explain are about the filters of a running host; test and forks need none.`,
+		Example: `  host filter test --expr 'fork("mainnet").accepts(enr)' records.txt
+  host filter forks
+  host filter list
   host filter explain enr:…`,
-	}, newFilterList(), newFilterExplain())
+	}, newFilterList(), newFilterExplain(), newFilterTest(), newFilterForks())
 }
 
 func newFilterList() *cobra.Command {

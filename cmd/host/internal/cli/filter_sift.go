@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/sdk/fields"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+	"github.com/spf13/cobra"
+)
+
+const (
+	maxRecordLine = 1 << 20 // bytes of a line
+	siftBatch     = 256     // records that are asked about at a time
+)
+
+// sums are what host filter test counts.
+type sums struct {
+	Records  int            `json:"records"`
+	Passed   int            `json:"passed"`
+	Rejected int            `json:"rejected"`
+	Invalid  int            `json:"invalid"` // no filter was asked about them
+	Skipped  int            `json:"skipped"` // lines without a record
+	Reasons  map[string]int `json:"reasons"` // of those that were rejected
+}
+
+// sifted is one record, for people and machines.
+type sifted struct {
+	Line     int    `json:"line"`
+	NodeID   string `json:"node_id,omitempty"`
+	Passes   bool   `json:"passes"`
+	Decision string `json:"decision"` // accept, reject, abstain or invalid
+	Reason   string `json:"reason,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+// sift reads records and has a filter decide about them.
+func (f *filterTest) sift(cmd *cobra.Command, in io.Reader, decide decider) error {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	s := sums{Reasons: make(map[string]int)}
+	var nodes []*enode.Node
+	var places []int
+	flush := func() error {
+		if len(nodes) == 0 {
+			return nil
+		}
+		said, err := decide(nodes)
+		if err != nil {
+			return err
+		}
+		for i, j := range said {
+			s.count(j)
+			if err := f.show(out, sifted{places[i], nodes[i].ID().String(), j.accepted, j.decision, j.reason, j.detail}); err != nil {
+				return err
+			}
+		}
+		nodes, places = nodes[:0], places[:0]
+		return out.Flush()
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 4096), maxRecordLine)
+	for number := 1; lines.Scan(); number++ {
+		if err := cmd.Context().Err(); err != nil {
+			return errors.New("test the filter: interrupted")
+		}
+		text, found := recordIn(lines.Text())
+		if !found {
+			s.Skipped++
+			continue
+		}
+		s.Records++
+		n, err := fields.Parse(text)
+		if err != nil {
+			s.Invalid++
+			if err := flush(); err != nil { // what is shown keeps the order of the lines
+				return err
+			}
+			if err := f.show(out, sifted{Line: number, Decision: "invalid", Detail: err.Error()}); err != nil {
+				return err
+			}
+			continue
+		}
+		if nodes, places = append(nodes, n), append(places, number); len(nodes) == siftBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return hint.Wrap(fmt.Errorf("read the records: %w", err), "a line has at most 1 MiB, and a record in it")
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if err := f.total(out, s); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// recordIn returns the record in a line.
+func recordIn(line string) (text string, found bool) {
+	at := strings.Index(line, "enr:")
+	if at < 0 || strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return "", false
+	}
+	text = line[at:]
+	end := strings.IndexFunc(text[len("enr:"):], func(r rune) bool { return strings.ContainsRune(" \t\r\"',;<>)]}", r) })
+	if end >= 0 {
+		text = text[:len("enr:")+end]
+	}
+	return text, true
+}
+
+func (s *sums) count(j judgement) {
+	if j.accepted {
+		s.Passed++
+		return
+	}
+	s.Rejected++
+	s.Reasons[j.reason]++
+}
+
+// show prints one record, when that is asked for.
+func (f *filterTest) show(w io.Writer, one sifted) error {
+	if !f.verbose {
+		return nil
+	}
+	if f.json {
+		return json.NewEncoder(w).Encode(one)
+	}
+	line := fmt.Sprintf("%5d  %-7s  %-64s  %s  %s", one.Line, one.Decision, dash(one.NodeID), plain(one.Reason), plain(one.Detail))
+	_, err := fmt.Fprintln(w, strings.TrimRight(line, " "))
+	return err
+}
+
+// total prints the sums.
+func (f *filterTest) total(w io.Writer, s sums) error {
+	if f.json {
+		if f.verbose {
+			return json.NewEncoder(w).Encode(s)
+		}
+		return printJSON(w, s)
+	}
+	rows := []row{{"records", strconv.Itoa(s.Records)}, {"pass", strconv.Itoa(s.Passed)}, {"rejected", strconv.Itoa(s.Rejected)}}
+	reasons := slices.SortedFunc(maps.Keys(s.Reasons), func(a, b string) int {
+		if d := s.Reasons[b] - s.Reasons[a]; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	for _, r := range reasons {
+		rows = append(rows, row{"  " + dash(plain(r)), strconv.Itoa(s.Reasons[r])})
+	}
+	if s.Invalid > 0 {
+		rows = append(rows, row{"not valid", strconv.Itoa(s.Invalid)})
+	}
+	if f.verbose {
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return printRows(w, rows)
+}
