@@ -48,7 +48,11 @@ func description(p Plugin) (*pluginpb.Description, error) {
 		Needs:     c.info.Needs,
 		Config:    schema,
 	}
+	errs = append(errs, checkMethods(c.methods)...)
 	p.describe(d)
+	if len(c.methods) > 0 {
+		d.Services = append(d.Services, pluginpb.MethodsService)
+	}
 	d.Services = append(d.Services, pluginpb.HostService)
 	return d, errors.Join(errs...)
 }

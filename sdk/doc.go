@@ -16,8 +16,9 @@
 //   - plugin.go: what all plugins have; talk.go, filter.go, store.go: the three kinds
 //   - host.go: the [Host]; calls.go, record.go, kv.go, watch.go, metrics.go: what a plugin may ask of it; errors.go
 //   - config_schema.go, config_decode.go: configuration from structs; describe.go: what is told about a plugin
+//   - method.go: methods that operators call
 //   - serve.go, outputs.go: the process; byhand.go: what it says when nobody called; instance.go: from registration to the end
-//   - control.go, talk_server.go, filter_server.go, store_server.go: the services of package pluginpb
+//   - control.go, talk_server.go, filter_server.go, store_server.go, method_server.go: the services of package pluginpb
 //   - talk_stream.go, talk_context.go: how requests are worked on; talk_wire.go: their messages by hand; link.go: how calls travel
 //   - internal/door: the way in for package sdktest
 //
@@ -26,7 +27,7 @@
 // Handlers of talk plugins run on workers: as many as there are requests that block, at most one more than the host
 // allows in flight. A worker begins requests and sends responses, whatever there is to do, so that requests that need
 // no time are done by one worker, and leave in one message. A filter is called by one goroutine at a time, a store by one beside
-// its Watch. The link has a reader and a writer; a call runs on its caller's goroutine. The reader also delivers events.
+// its Watch. A call of a method runs on a goroutine of its own. The link has a reader and a writer; a call runs on its caller's goroutine. The reader also delivers events.
 // Health, Metrics and Drain may run beside everything else. Panics of an author's functions are caught where they are called, and
 // logged; those on goroutines that an author starts end the process, and the host starts another one.
 //
@@ -39,7 +40,7 @@
 //
 // Messages have at most 4 MiB. Requests in flight: what the host says, at most 4096; a stream knows 4096 peers. A filter gets 256
 // nodes at a time, a store 1024 entries with 1 MiB. Host calls open: what the host says, else 1024; TalkSends that wait to go out: 4096;
-// events that wait to be read: 1024. 64 metrics with 1024 samples. Configuration blocks are nested at most 8 deep. The drain has 2 s, and
+// events that wait to be read: 1024. 64 methods, 16 calls of them at a time, with 1 MiB of parameters and of a result. 64 metrics with 1024 samples. Configuration blocks are nested at most 8 deep. The drain has 2 s, and
 // 500 ms when the host is gone.
 //
 // A request of 32 bytes costs the plugin about 1.5 µs of processor time with 16 in flight. One at a time costs both sides together about

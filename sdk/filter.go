@@ -19,6 +19,8 @@ type FilterPlugin struct {
 	Filter Filter                                      // decides; a FilterFunc may be all that it takes
 	Health func(ctx context.Context) error             // as in TalkPlugin
 	Drain  func(ctx context.Context) error             // as in TalkPlugin
+
+	Methods map[string]Method // as in TalkPlugin
 }
 
 // Stage is what a filter is asked for.
@@ -71,7 +73,7 @@ func Accepted() Verdict { return Verdict{Decision: Accept} }
 func Rejected(reason string) Verdict { return Verdict{Decision: Reject, Reason: reason} }
 
 func (p *FilterPlugin) common() common {
-	return common{p.Info, p.Config, p.Start, p.Health, p.Drain}
+	return common{p.Info, p.Config, p.Start, p.Health, p.Drain, p.Methods}
 }
 
 func (p *FilterPlugin) kind() string { return "filter" }

@@ -58,6 +58,9 @@ func newInstance(p Plugin, log hclog.Logger) *instance {
 func (in *instance) register(s grpc.ServiceRegistrar) {
 	pluginpb.RegisterPluginServer(s, in)
 	pluginpb.RegisterHostServer(s, in)
+	if len(in.own.methods) > 0 {
+		pluginpb.RegisterMethodsServer(s, &methodServer{in: in})
+	}
 	switch p := in.plugin.(type) {
 	case *TalkPlugin:
 		in.talk = newTalkServer(in, p)

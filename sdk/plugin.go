@@ -57,4 +57,6 @@ type common struct {
 	start  func(ctx context.Context, host *Host) error
 	health func(ctx context.Context) error
 	drain  func(ctx context.Context) error
+
+	methods map[string]Method
 }

@@ -17,6 +17,8 @@ type StorePlugin struct {
 	Store  Store                                       // keeps; if it is a Watcher too, the host watches
 	Health func(ctx context.Context) error             // as in TalkPlugin
 	Drain  func(ctx context.Context) error             // as in TalkPlugin
+
+	Methods map[string]Method // as in TalkPlugin
 }
 
 // Bounds of a store's calls. A batch, given or returned, has at most MaxEntries entries and MaxBatch bytes of keys and values.
@@ -59,7 +61,7 @@ type Watcher interface {
 }
 
 func (p *StorePlugin) common() common {
-	return common{p.Info, p.Config, p.Start, p.Health, p.Drain}
+	return common{p.Info, p.Config, p.Start, p.Health, p.Drain, p.Methods}
 }
 
 func (p *StorePlugin) kind() string { return "store" }

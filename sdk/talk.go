@@ -31,6 +31,10 @@ type TalkPlugin struct {
 	// Handler answers the requests.
 	Handler TalkHandler
 
+	// Methods are what operators can call through the host's JSON-RPC: "count" as "echo_count", when the label of the plugin's
+	// block is "echo". Names are letters and digits, a letter first, at most 64 bytes; at most 64 methods.
+	Methods map[string]Method
+
 	// Health, if set, is called every few seconds. An error says that the plugin cannot work and restarts it when it is repeated;
 	// one marked with Degraded asks for an operator's attention only.
 	Health func(ctx context.Context) error
@@ -63,7 +67,7 @@ type TalkFunc func(ctx context.Context, r *TalkRequest) ([]byte, error)
 func (f TalkFunc) ServeTalk(ctx context.Context, r *TalkRequest) ([]byte, error) { return f(ctx, r) }
 
 func (p *TalkPlugin) common() common {
-	return common{p.Info, p.Config, p.Start, p.Health, p.Drain}
+	return common{p.Info, p.Config, p.Start, p.Health, p.Drain, p.Methods}
 }
 
 func (p *TalkPlugin) kind() string { return "talk" }

@@ -7,7 +7,7 @@
 // # Layout
 //
 // plugin.proto is the control service that every plugin serves. talk.proto, filter.proto and store.proto have one service per
-// kind. host.proto is what plugins ask of the host. Each file is a proto package of its own, with its version in its name: fields
+// kind, methods.proto one for methods that operators call. host.proto is what plugins ask of the host. Each file is a proto package of its own, with its version in its name: fields
 // are added to a version, never changed or removed, and what cannot be said that way becomes a new version beside it.
 //
 // To add a host call: a message and a line in HostCall in host.proto, a method of sdk.Host, a case in plugins' host link, a

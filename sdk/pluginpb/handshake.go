@@ -32,9 +32,10 @@ const (
 
 // Full names of the services, as in Description.services.
 const (
-	PluginService = "discv5host.plugin.v1.Plugin"
-	TalkService   = "discv5host.talk.v1.Talk"
-	FilterService = "discv5host.filter.v1.Filter"
-	StoreService  = "discv5host.store.v1.Store"
-	HostService   = "discv5host.host.v1.Host"
+	PluginService  = "discv5host.plugin.v1.Plugin"
+	TalkService    = "discv5host.talk.v1.Talk"
+	FilterService  = "discv5host.filter.v1.Filter"
+	StoreService   = "discv5host.store.v1.Store"
+	MethodsService = "discv5host.rpc.v1.Methods"
+	HostService    = "discv5host.host.v1.Host"
 )

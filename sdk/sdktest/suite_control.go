@@ -88,6 +88,7 @@ func (s *suiteRun) control(t T) {
 			t.Errorf("%d metrics with %d samples; 64 and 1024 are the most", len(m.GetMetrics()), samples)
 		}
 	})
+	t.Run("methods", s.methods)
 	t.Run("drain", func(t T) {
 		x := s.start(t)
 		if err := x.drain(); err != nil {
