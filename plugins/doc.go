@@ -10,6 +10,7 @@
 //   - replace.go: one incarnation after another without losing a request
 //   - slot.go: the filter and the store that core has, whoever serves them; slot_watch.go: what a store tells of others
 //   - stages.go: where a filter is asked
+//   - methods.go: what operators may call of plugins
 //   - protocols.go: which plugin serves which TALK protocol
 //   - describe.go: what a program says about itself, without running it; store_alone.go: a store without a host
 //   - status.go, metrics.go: what operators see
@@ -34,5 +35,5 @@
 // plugin waits up to 2 s for those before it in the configuration, which have the first choice of protocols. Its health is asked for every 5 s;
 // three failures in a row, or 15 s without an answer, restart it; so does a talk plugin that owes all its responses and says nothing
 // for 15 s. It has 2 s to drain, and is killed half a second after it was told to end. Close
-// takes 4 s at most. At most 64 plugins.
+// takes 4 s at most. A call of a plugin's method ends after 30 s; 16 may be open at one plugin. At most 64 plugins.
 package plugins

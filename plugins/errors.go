@@ -18,6 +18,10 @@ var (
 	ErrRestart = errors.New("plugins: this change needs a restart of the host")
 	// ErrUnavailable says that a plugin does not serve at present.
 	ErrUnavailable = errors.New("plugins: the plugin does not serve")
+	// ErrNoMethod says that no plugin serves a method.
+	ErrNoMethod = errors.New("plugins: no such method")
+	// ErrBusy says that too many calls of a plugin's methods are open.
+	ErrBusy = errors.New("plugins: the plugin is busy")
 )
 
 // ConflictError says that two plugins want to serve the same TALK protocol.

@@ -33,6 +33,8 @@ type incarnation struct {
 	stream *link.Filter // what filter holds
 	store  *holder[core.Store]
 	host   *link.Host // nil: it makes no host calls
+
+	methods *methods // nil: it has none
 }
 
 // service is what a plugin of a kind must serve.
@@ -172,6 +174,13 @@ func (k *keeper) configure(ctx context.Context, b *Block, in *incarnation, reque
 // open opens what the plugin serves.
 func (k *keeper) open(ctx context.Context, b *Block, in *incarnation) (err error) {
 	conn := in.proc.Conn()
+	if link.Serves(in.about, pluginpb.MethodsService) {
+		list, err := link.OpenMethods(ctx, conn)
+		if err != nil {
+			return err
+		}
+		in.methods = &methods{Methods: list}
+	}
 	switch b.Kind {
 	case Talk:
 		in.talk, err = link.OpenTalk(ctx, conn, k.talkConfig(b, in))
@@ -285,6 +294,9 @@ func (in *incarnation) drain(ctx context.Context) {
 	}
 	if in.store != nil {
 		in.store.drain(ctx)
+	}
+	if in.methods != nil {
+		in.methods.drain(ctx)
 	}
 	_ = link.Drain(ctx, in.proc.Conn()) // it ends in any case
 }

@@ -90,6 +90,8 @@ func behave(mode string) {
 			h.Gauge("temperature", "How warm it is.").Set(36.6)
 			return nil
 		}
+	case "methods":
+		withMethods(p)
 	case "needy":
 		p.Info.Needs = []string{"ping", "talk"}
 	case "crash at start":

@@ -8,7 +8,7 @@
 //     writer; talk_in.go: the reader; talk_breaker.go: when not to ask; talk_wire.go: encoding; talk_stats.go: counters
 //   - route.go: where requests go while incarnations come and go
 //   - filter.go: batches of nodes to a filter plugin
-//   - store.go: calls to a store plugin
+//   - store.go: calls to a store plugin; methods.go: those of operators to any plugin
 //   - host.go: the calls of a plugin to its host; host_calls.go: kinds, grants, costs, errors; host_network.go, host_local.go:
 //     what each does; host_watch.go: events; host_out.go: replies; host_stats.go: counters; services.go: what all that needs of core
 //   - wire.go, records.go, text.go: encodings, records and text that plugins tell
@@ -36,7 +36,8 @@
 // breaker opens when no credit is left and nothing was heard for three deadlines; after a second one request tries, if there is a credit; without one the plugin
 // counts as starved after 15 s. Filter: one
 // batch under way, answers taken up to 5 s late. Store: 1024 entries and 1 MiB a call, 5 s. Host: MaxCalls open calls, Rate units of work a second (16 cancels or 4 KiB are one), 1 MiB of
-// replies and 512 events that the plugin has not taken, 1024 events in core, 1024 records remembered as verified. Descriptions: see describe.go; metrics: 64 with
+// replies and 512 events that the plugin has not taken, 1024 events in core, 1024 records remembered as verified. Methods: 64, 16 calls of 30 s,
+// 1 MiB of parameters and of a result. Descriptions: see describe.go; metrics: 64 with
 // 1024 samples. gRPC messages: 4 MiB.
 //
 // # Specification
