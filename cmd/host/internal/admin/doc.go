@@ -9,7 +9,7 @@
 //   - views.go, views_plugins.go: the documents that are shown
 //   - rpc.go: JSON-RPC 2.0; failures.go: its errors; args.go: its parameters; nearest.go: what an unknown method may mean
 //   - methods.go: every method; methods_discv5.go, methods_record.go, methods_host.go, methods_plugins.go,
-//     reload.go: what they do
+//     reload.go: what they do; foreign.go: the methods of plugins
 //   - feed.go: the last events; stream.go: who reads them
 //   - openapi.json: the description of the paths; openapi.go serves it
 //   - client.go, client_events.go: the other end, for our own commands
@@ -34,7 +34,7 @@
 //   - headers: maxHeader bytes within headTimeout; bodies: maxBody bytes within readTimeout, of POST alone
 //   - JSON-RPC: maxRequests requests at a time
 //   - a batch: maxBatch calls, batchAtOnce at a time, maxAnswer bytes of results
-//   - calls: maxCalls at a time, callTimeout each; copies of large state: maxCopies at a time
+//   - calls: maxCalls at a time, callTimeout each, those of plugins' methods as package plugins says; copies of large state: maxCopies at a time
 //   - events: ringSize are kept, maxReaders read them; who does not keep up is dropped and counted
 //
 // # Specification

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
@@ -34,6 +36,31 @@ type Error struct {
 type ErrorData struct {
 	Reason string `json:"reason,omitempty"` // a word for programs, like timeout
 	Hint   string `json:"hint,omitempty"`
+
+	// Other is what a plugin says in place of them about an error of its own, in JSON; nil: nothing.
+	Other json.RawMessage `json:"-"`
+}
+
+// MarshalJSON writes Other, or an object of reason and hint.
+func (d ErrorData) MarshalJSON() ([]byte, error) {
+	if d.Other != nil {
+		return d.Other, nil
+	}
+	type plain ErrorData
+	return json.Marshal(plain(d))
+}
+
+// UnmarshalJSON reads any value: reason and hint if it is an object with no more than them, otherwise Other.
+func (d *ErrorData) UnmarshalJSON(text []byte) error {
+	type plain ErrorData
+	var p plain
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&p) != nil {
+		p = plain{Other: bytes.Clone(text)}
+	}
+	*d = ErrorData(p)
+	return nil
 }
 
 // Error is the message.
@@ -50,7 +77,7 @@ func (e *Error) Hint() string {
 func fail(code int, message, reason, advice string) *Error {
 	e := &Error{Code: code, Message: message}
 	if reason != "" || advice != "" {
-		e.Data = &ErrorData{reason, advice}
+		e.Data = &ErrorData{Reason: reason, Hint: advice}
 	}
 	return e
 }
@@ -65,6 +92,8 @@ var known = []struct {
 	hint   string
 }{
 	{core.ErrNotFound, CodeNotFound, "not_found", ""},
+	{plugins.ErrNoMethod, CodeNoMethod, "unknown_method", "host_methods lists those that there are"},
+	{plugins.ErrBusy, CodeLimit, "busy", "try again later"},
 	{plugins.ErrUnknown, CodeNotFound, "unknown_plugin", "host_plugins lists them"},
 	{core.ErrTimeout, CodeUnavailable, "timeout", "the node is gone, or UDP does not come through"},
 	{context.DeadlineExceeded, CodeUnavailable, "timeout", ""},
@@ -90,6 +119,9 @@ var known = []struct {
 func failure(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if e, ok := errors.AsType[*plugins.MethodError](err); ok {
+		return pluginFailure(e)
 	}
 	advice := hint.Of(err)
 	if advice == "" {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 
 	"github.com/discv5/host/core"
@@ -82,6 +83,9 @@ type Plugins interface {
 	Restart(ctx context.Context, name string) error
 	Disable(ctx context.Context, name string) error
 	Enable(ctx context.Context, name string) error
+	// Methods are what plugins serve, under their full names, and Call calls one.
+	Methods() []plugins.Method
+	Call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 }
 
 var (

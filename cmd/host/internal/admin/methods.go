@@ -115,13 +115,21 @@ type MethodView struct {
 	Name    string `json:"name"`
 	Params  string `json:"params"` // those with a question mark may be left out
 	Summary string `json:"summary"`
+	Plugin  string `json:"plugin,omitempty"` // that serves it; empty: the host does
 }
 
 func listMethods(_ context.Context, a *args) (any, error) {
 	var all []MethodView
 	for _, name := range methodNames {
 		m := a.s.methods[name]
-		all = append(all, MethodView{m.name, m.usage(), m.summary})
+		all = append(all, MethodView{m.name, m.usage(), m.summary, ""})
+	}
+	if a.s.cfg.Plugins != nil {
+		for _, m := range a.s.cfg.Plugins.Methods() {
+			if a.s.foreign(m.Name) {
+				all = append(all, MethodView{m.Name, "[" + strings.Join(m.Params, ", ") + "]", m.Summary, m.Plugin})
+			}
+		}
 	}
 	return all, nil
 }

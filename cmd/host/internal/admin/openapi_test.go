@@ -25,6 +25,9 @@ func schemaOf(t reflect.Type, named object) object {
 	case reflect.TypeFor[netip.AddrPort](), reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix]():
 		return object{"type": "string", "description": map[string]string{"AddrPort": "an address with a port", "Addr": "an address", "Prefix": "a range of addresses"}[t.Name()]}
 	}
+	if t == reflect.TypeFor[ErrorData]() {
+		return object{"description": "an object of reason, a word for programs, and hint; of a plugin's method, whatever the plugin says"}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return schemaOf(t.Elem(), named)
@@ -87,7 +90,7 @@ func document() object {
 	schemaOf(reflect.TypeFor[Error](), schemas)
 	rpc := object{"type": "object", "required": []string{"method"}, "properties": object{
 		"jsonrpc": object{"const": "2.0"}, "id": object{"type": []string{"string", "number", "null"}},
-		"method": object{"type": "string", "enum": MethodNames()}, "params": object{"type": []string{"array", "object"}},
+		"method": object{"type": "string", "description": "or a method of a plugin, see host_methods", "examples": MethodNames()}, "params": object{"type": []string{"array", "object"}},
 	}}
 	reply := object{"type": "object", "required": []string{"jsonrpc", "id"}, "properties": object{
 		"jsonrpc": object{"const": "2.0"}, "id": object{"type": []string{"string", "number", "null"}},

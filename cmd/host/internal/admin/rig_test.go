@@ -109,6 +109,27 @@ func (p *fakePlugins) Enable(_ context.Context, name string) error {
 	return p.act("enable", name, plugins.Running)
 }
 
+func (p *fakePlugins) Methods() []plugins.Method {
+	return []plugins.Method{{Name: "echo_count", Plugin: "talk.echo", Params: []string{"of?"}, Summary: "Counts"}, {Name: "host_count", Plugin: "talk.host"}}
+}
+
+// Call answers with the parameters.
+func (p *fakePlugins) Call(_ context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	switch method {
+	case "echo_count":
+		return params, nil
+	case "echo_refuse":
+		return nil, &plugins.MethodError{Code: -39001, Message: "content not found", Data: json.RawMessage(`[1,{"trace":null}]`)}
+	case "echo_down":
+		return nil, plugins.ErrUnavailable
+	case "echo_busy":
+		return nil, plugins.ErrBusy
+	case "echo_panic":
+		panic("no")
+	}
+	return nil, plugins.ErrNoMethod
+}
+
 // rig is a server on a unix socket, with a node, a peer and a client.
 type rig struct {
 	t       *testing.T

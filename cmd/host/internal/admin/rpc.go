@@ -166,7 +166,7 @@ func idOr(id json.RawMessage) json.RawMessage {
 // do calls a method.
 func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (result json.RawMessage, err error) {
 	m := s.methods[name]
-	if m == nil {
+	if m == nil && !s.foreign(name) {
 		return nil, s.unknown(name)
 	}
 	defer func() {
@@ -175,16 +175,21 @@ func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (r
 			result, err = nil, fail(CodeInternal, "an internal error, which is in the log of the host", "", "")
 		}
 	}()
-	a, err := readArgs(m, params)
-	if err != nil {
-		return nil, err
+	var a *args
+	if m != nil {
+		if a, err = readArgs(m, params); err != nil {
+			return nil, err
+		}
+		a.s = s
 	}
-	a.s = s
 	select {
 	case s.calls <- struct{}{}:
 		defer func() { <-s.calls }()
 	default:
 		return nil, fail(CodeLimit, fmt.Sprintf("%d calls are under way, and that is the most", maxCalls), "busy", "try again later")
+	}
+	if m == nil {
+		return s.callPlugin(ctx, name, params)
 	}
 	if m.copies {
 		release, err := s.takeCopy(ctx)
@@ -205,8 +210,16 @@ func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (r
 }
 
 func (s *Server) unknown(name string) error {
-	advice := "the methods begin with discv5_ and host_; host_methods lists them"
-	if near := nearest(name, MethodNames()); near != "" {
+	advice := "the methods begin with discv5_, host_ or the name of a plugin; host_methods lists them"
+	known := MethodNames()
+	if s.cfg.Plugins != nil {
+		for _, m := range s.cfg.Plugins.Methods() {
+			if s.foreign(m.Name) {
+				known = append(known, m.Name)
+			}
+		}
+	}
+	if near := nearest(name, known); near != "" {
 		advice = "did you mean " + near + "?"
 	}
 	return fail(CodeNoMethod, fmt.Sprintf("there is no method %q", name[:min(len(name), 100)]), "unknown_method", advice)

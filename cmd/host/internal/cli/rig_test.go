@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -212,6 +213,12 @@ func (p *stillPlugins) act(what, name string) error {
 func (p *stillPlugins) Restart(_ context.Context, name string) error { return p.act("restart", name) }
 func (p *stillPlugins) Disable(_ context.Context, name string) error { return p.act("disable", name) }
 func (p *stillPlugins) Enable(_ context.Context, name string) error  { return p.act("enable", name) }
+
+func (p *stillPlugins) Methods() []plugins.Method { return nil }
+
+func (p *stillPlugins) Call(context.Context, string, json.RawMessage) (json.RawMessage, error) {
+	return nil, plugins.ErrNoMethod
+}
 
 // rig is a running host as far as commands can tell.
 type rig struct {
