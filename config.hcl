@@ -133,7 +133,7 @@
 
 # Plugins are programs that the host starts, asks and ends: plugin "<kind>" "<name>". The kind is "talk" (it speaks a
 # sub-protocol), "filter" (it decides about node records) or "store" (it keeps what the host remembers; one at most). The name is
-# yours. There may be 64 of them. They stand in this file alone: neither variables nor flags change them.
+# yours. There may be 64 of them. They stand in files alone: neither variables nor flags change them.
 
 #plugin "talk" "echo" {
   # What to run: "builtin:NAME" for a bundled one (echo, expr, bolt), or the path of a program. The only key that must be there.
@@ -188,7 +188,8 @@
   #dry_run = false
 
   #config {
-    # true, false or has("key"): which records are accepted. For builtin:expr, which has no default for it.
+    # Which records are accepted, such as "enr.has(\"eth2\") && fork(\"mainnet\").accepts(enr)"; sdk/expr/README.md describes the
+    # language. For builtin:expr, which has no default for it; host plugin describe builtin:expr shows what else may stand here.
     #expression = "true"
   #}
 #}

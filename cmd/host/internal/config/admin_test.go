@@ -69,7 +69,7 @@ func TestAdminMistakes(t *testing.T) {
 		if !strings.Contains(ps.Error(), c.what) || !strings.Contains(ps[0].Hint, c.advice) {
 			t.Errorf("%s: %q (hint %q)", c.name, ps, ps[0].Hint)
 		}
-		if text := fmt.Sprintf("%+v", ps); strings.Contains(text, "hunter2") {
+		if text := fmt.Sprintf("%#v", ps); strings.Contains(text, "hunter2") {
 			t.Errorf("%s: the token is shown in %s", c.name, text)
 		}
 	}
@@ -118,7 +118,7 @@ func TestFilesDoNotShow(t *testing.T) {
 		if !ok || !strings.Contains(ps[0].Where, file) || ps[0].Hint == "" {
 			t.Errorf("%s: %+v", text, err)
 		}
-		if shown := fmt.Sprintf("%+v", ps); strings.Contains(shown, "hunter2") {
+		if shown := fmt.Sprintf("%#v", ps); strings.Contains(shown, "hunter2") {
 			t.Errorf("%s: what the file holds is shown in %s", text, shown)
 		}
 	}

@@ -42,8 +42,8 @@ func ReadBody(path string, env []string) (*Body, error) {
 	}
 	doc := &document{file: path, text: text}
 	doc.eval = functions(doc, env)
-	if at, what, found := tooDeep(text, path); found {
-		return nil, Problems{doc.problem(at, what, "settings need no such thing; is this the right file?")}
+	if at, says, found := tooDeep(text, path); found {
+		return nil, Problems{doc.problem(at, says.what, says.advice)}
 	}
 	file, diags := hclsyntax.ParseConfig(text, path, hcl.InitialPos)
 	if diags.HasErrors() {

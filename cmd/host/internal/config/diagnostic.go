@@ -47,7 +47,8 @@ var ourWords = map[string]words{
 	"Missing key/value separator":               {"an equals sign is missing in the map", "a map is written { key = value, key = value }"},
 	"Unterminated object constructor expression": {
 		"the map is not closed", "write the missing }"},
-	"Unbalanced parentheses": {"a parenthesis is not closed", "write the missing )"},
+	"Invalid 'for' expression": {"neither a map nor a list", "settings know no loops; in a map, a key called for goes in quotes"},
+	"Unbalanced parentheses":   {"a parenthesis is not closed", "write the missing )"},
 
 	"Invalid string literal":        {"the text cannot be read", `text stands on one line, in double quotes`},
 	openText:                        {"the text does not end on its line", `write the closing quote; a new line in a text is \n`},

@@ -32,7 +32,7 @@
 // # Limits
 //
 // There may be 256 files. A file has at most 256 KiB, 64 brackets in each other and 1024 operators (nesting.go: hcl's parser has no bounds of its
-// own); lists and maps have at most 1024 elements, a file that is included at most 1 MiB. There may be 64 plugins.
+// own), and no loops; lists and maps have at most 1024 elements, a file that is included at most 1 MiB. There may be 64 plugins.
 //
 // # To add a config key
 //

@@ -41,8 +41,8 @@ func (p *parser) Unmarshal(source []byte) (map[string]any, error) {
 	p.doc = &document{file: p.file, text: source}
 	p.doc.eval = functions(p.doc, p.env)
 	p.origins, p.plugins, p.problems, p.badLines, p.openText = make(map[string]Origin), nil, nil, make(map[int]bool), false
-	if at, what, found := tooDeep(source, p.file); found {
-		p.add(at, what, "settings need no such thing; is this the right file?")
+	if at, says, found := tooDeep(source, p.file); found {
+		p.add(at, says.what, says.advice)
 		return nil, p.problems
 	}
 	file, diags := hclsyntax.ParseConfig(source, p.file, hcl.InitialPos)

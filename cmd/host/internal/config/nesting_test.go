@@ -38,14 +38,33 @@ func TestNestingIsBounded(t *testing.T) {
 
 // A file of usual depth is not judged by its length, and a bracket that was forgotten does not make it deep.
 func TestNestingOfUsualFiles(t *testing.T) {
-	if _, what, found := tooDeep([]byte(strings.Repeat("a = [\"x\", {b = [1]}]\n", 5000)), "f"); found {
-		t.Errorf("a long list of settings is %s", what)
+	if _, says, found := tooDeep([]byte(strings.Repeat("a = [\"x\", {b = [1]}]\n", 5000)), "f"); found {
+		t.Errorf("a long list of settings is %s", says.what)
 	}
-	if _, what, found := tooDeep([]byte(strings.Repeat("a {\n b = [\n}\n", 200)), "f"); found {
-		t.Errorf("a forgotten bracket makes a file %s", what)
+	if _, says, found := tooDeep([]byte(strings.Repeat("a {\n b = [\n}\n", 200)), "f"); found {
+		t.Errorf("a forgotten bracket makes a file %s", says.what)
 	}
 	deep := "a = " + strings.Repeat("[", maxNesting) + strings.Repeat("]", maxNesting)
-	if _, what, found := tooDeep([]byte(deep), "f"); found {
-		t.Errorf("%d lists in each other are %s", maxNesting, what)
+	if _, says, found := tooDeep([]byte(deep), "f"); found {
+		t.Errorf("%d lists in each other are %s", maxNesting, says.what)
+	}
+}
+
+// A few loops in each other could keep the host busy for years; a key may be called for.
+func TestLoopsAreRefused(t *testing.T) {
+	for _, text := range []string{
+		`listen = [for x in [1]: x]`, `listen = [ # why
+  for k, v in {}: v]`, `a = {for x in [1]: x => x}`, `nat = "%{ for x in [1] }a%{ endfor }"`, `nat = "%{~ for x in [1] ~}a%{ endfor }"`, `listen = [[1], [for x in [1]: x]]`,
+		"plugin \"talk\" \"a\" {\n source = \"x\"\n config {\n a = [for x in [1]: x]\n}\n}",
+	} {
+		_, err := load(t, text, nil)
+		if ps, ok := errors.AsType[Problems](err); !ok || len(ps) != 1 || ps[0].What != "a loop" || ps[0].Hint == "" || ps[0].Source == "" {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"config {\n for = \"5m\"\n}", "config { for = 1 }", "config {\n for \"x\" {\n in = 1\n}\n}", "config {\n a = {\"for\" = 1}\n}"} {
+		if got, err := load(t, "plugin \"talk\" \"a\" {\n source = \"x\"\n "+text+"\n}", nil); err != nil || len(got.Plugins) != 1 {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
