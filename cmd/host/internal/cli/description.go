@@ -2,10 +2,8 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/daemon"
@@ -58,22 +56,13 @@ func newDescription(d *pluginpb.Description) description {
 
 // protocolText is a protocol as it stands in a configuration: text, or hex with 0x.
 func protocolText(p []byte) string {
-	printable := func(r rune) bool { return r < unicode.MaxASCII && unicode.IsPrint(r) }
-	if text := string(p); strings.IndexFunc(text, func(r rune) bool { return !printable(r) }) < 0 && !strings.HasPrefix(text, "0x") {
-		return text
-	}
-	return fmt.Sprintf("0x%x", p)
-}
-
-var typeNames = map[config.Type]string{
-	config.String: "text", config.Int: "whole number", config.Float: "number", config.Bool: "true or false", config.Duration: "duration",
-	config.StringList: "list of texts", config.StringMap: "map of texts",
+	return config.ProtocolText(string(p))
 }
 
 func details(s config.Schema) []configDetail {
 	all := []configDetail{}
 	for _, a := range s.Attributes {
-		d := configDetail{Name: a.Name, Type: typeNames[a.Type], Required: a.Required, Secret: a.Secret, Doc: a.Doc}
+		d := configDetail{Name: a.Name, Type: a.Type.Name(), Required: a.Required, Secret: a.Secret, Doc: a.Doc}
 		if json.Valid([]byte(a.Default)) && !a.Secret {
 			d.Default = json.RawMessage(a.Default)
 		}

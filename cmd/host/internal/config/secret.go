@@ -71,7 +71,7 @@ const (
 	hiddenAdvice = "look into that file; host config reference tells what is wanted"
 )
 
-// likeSecret matches a name that people give to secrets, and what assigns a value to it.
+// Names that people give to secrets, what assigns a value to one, and values that stand elsewhere.
 var (
 	secretName   = regexp.MustCompile(`(?i)(token|passw|passphrase|secret|credential|(api|private|access)_?-?key)`)
 	secretAssign = regexp.MustCompile(`(?i)[\w-]*` + secretName.String() + `[\w-]*"?\s*[=:]\s*`)
