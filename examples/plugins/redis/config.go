@@ -50,13 +50,13 @@ func (c *config) Validate() error {
 	if len(c.Addresses) == 0 {
 		wrong("addresses is empty: name the server, like \"127.0.0.1:6379\"")
 	}
-	for _, a := range c.Addresses {
+	for i, a := range c.Addresses { // which may have a password in them by mistake
 		if path, unix := strings.CutPrefix(a, unixScheme); unix {
 			if path == "" {
-				wrong("addresses: %q has no path", a)
+				wrong("addresses: number %d has no path behind unix:", i+1)
 			}
 		} else if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
-			wrong("addresses: %q is not host:port; passwords and databases have settings of their own", a)
+			wrong("addresses: number %d is not host:port; passwords and databases have settings of their own", i+1)
 		}
 	}
 	if len(c.Addresses) > 1 && !c.Cluster && c.Master == "" {

@@ -7,5 +7,5 @@
 //
 //   - server.go: a server's process: start, kill, freeze
 //   - redis.go, postgres.go: which process that is
-//   - proxy.go: a way to a server that can be cut and slowed down
+//   - proxy.go: a way to a server that can be cut and slowed down; certificate.go: for servers that encrypt
 package servers
