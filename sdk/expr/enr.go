@@ -28,7 +28,7 @@ var enrFields = []field{
 
 	fieldEth:  typed("eth", forkIDType.typ, "EIP-2124 fork identifier", func(v fields.Eth) ref.Val { return &value[fields.ForkID]{forkIDType.typ, v.ForkID} }),
 	fieldEth2: whole[fields.Eth2]("eth2", eth2Type.typ, "beacon chain fork"),
-	fieldNFD:  typed("nfd", types.StringType, `digest of the next fork, "0x…"; zeros if none is scheduled`, func(v fields.NFD) ref.Val { return types.String(v.Bytes4.String()) }),
+	typed("nfd", types.StringType, `digest of the next fork, "0x…"; zeros if none is scheduled`, func(v fields.NFD) ref.Val { return types.String(v.Bytes4.String()) }),
 
 	typed("id", types.StringType, `identity scheme, "v4"`, func(v enr.ID) ref.Val { return types.String(v) }),
 	typed("secp256k1", types.BytesType, "public key, 33 bytes", func(v rawString) ref.Val { return types.Bytes(v) }),
@@ -79,7 +79,6 @@ const (
 	fieldCGC
 	fieldEth
 	fieldEth2
-	fieldNFD
 )
 
 // typed is a field that package fields decodes as T and show makes a value of.

@@ -158,9 +158,21 @@ func TestExplainShowsEveryTerm(t *testing.T) {
 	}
 }
 
+// What a loop really takes is bounded, however large the record makes it.
+func TestCostOfAnEvaluation(t *testing.T) {
+	p := compiled(t, `enr.rsv.shards.list.all(n, n >= 0`+strings.Repeat(" && n < 1024", 20)+`)`)
+	all := nodeWith(t, "rsv=b882 0010"+strings.Repeat("ff", 128))
+	if v := p.Decide(all); v.Match || v.Reason != "error" || v.Err == nil || !strings.Contains(v.Err.Error(), "cost limit") {
+		t.Errorf("1024 shards: %+v", v)
+	}
+	if v := p.Decide(nodeWith(t, "rsv=b882 0010"+strings.Repeat("11", 128))); !v.Match {
+		t.Errorf("256 shards: %+v", v)
+	}
+}
+
 // The same program in many goroutines gives what it gives in one.
 func TestConcurrentUse(t *testing.T) {
-	p := compiled(t, `(enr.has("eth2") && enr.eth2.fork_digest == "0xb5303f2a" && ip.in("3.0.0.0/8")) || enr.waku2.relay || fork("mainnet").accepts(enr)`)
+	p := compiled(t, `1 / (udp - 9000) == 0 || ip.in(enr.client.name) || enr.keys[99] == "" || (enr.has("eth2") && enr.eth2.fork_digest == "0xb5303f2a" && ip.in("3.0.0.0/8")) || enr.waku2.relay || fork("mainnet").accepts(enr)`)
 	var all []*enode.Node
 	var want []bool
 	for _, nodes := range realRecords(t) {

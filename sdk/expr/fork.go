@@ -21,12 +21,9 @@ func (r *record) announcement() (a forks.Announcement) {
 			a.Eth2 = &e.v
 		}
 	}
-	if v, err := r.field(fieldNFD); err == nil {
-		var d fields.Bytes4
-		text, _ := v.(types.String)
-		if d.UnmarshalText([]byte(text)) == nil {
-			a.NFD = &d
-		}
+	var nfd fields.NFD
+	if a.Eth2 != nil && r.node.Load(&nfd) == nil {
+		a.NFD = &nfd.Bytes4
 	}
 	return a
 }

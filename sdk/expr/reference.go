@@ -15,12 +15,12 @@ func Reference() string {
 	b.WriteString("### Variables\n\n")
 	table(&b, "Name", "Type", "Meaning")
 	for _, v := range variables {
-		line(&b, inCode(v.name), shownType(v.typ), v.doc)
+		line(&b, quoted(v.name), shownType(v.typ), v.doc)
 	}
 	b.WriteString("\n### Fields of `enr`\n\n")
 	table(&b, "Name", "Type", "Meaning")
 	for _, m := range enrType.members {
-		line(&b, inCode("enr."+m.name), shownType(m.typ), m.doc)
+		line(&b, quoted("enr."+m.name), shownType(m.typ), m.doc)
 	}
 	b.WriteString("\n### Members of other types\n\n")
 	table(&b, "Of", "Name", "Type", "Meaning")
@@ -29,13 +29,13 @@ func Reference() string {
 			continue
 		}
 		for _, m := range o.members {
-			line(&b, shownType(o.typ), inCode("."+m.name), shownType(m.typ), m.doc)
+			line(&b, shownType(o.typ), quoted("."+m.name), shownType(m.typ), m.doc)
 		}
 	}
 	b.WriteString("\n### Functions\n\n")
 	table(&b, "Use", "True if")
 	for _, f := range functionDocs {
-		line(&b, inCode(f.use), f.doc)
+		line(&b, quoted(f.use), f.doc)
 	}
 	return b.String()
 }
@@ -52,6 +52,6 @@ func line(b *strings.Builder, cells ...string) {
 	fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 }
 
-func inCode(s string) string { return "`" + s + "`" }
+func quoted(s string) string { return "`" + s + "`" }
 
 func shownType(t *types.Type) string { return cel.FormatCELType(t) }

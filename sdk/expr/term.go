@@ -123,7 +123,7 @@ func subject(e ast.Expr) string {
 		switch name := call.FunctionName(); name {
 		case nameHas:
 			if isIdent(call.Target(), "enr") {
-				return text1(call.Args()[0])
+				return written(call.Args()[0])
 			}
 		case nameCustody:
 			return "cgc"
@@ -131,19 +131,19 @@ func subject(e ast.Expr) string {
 			return nameFork
 		case operators.Index:
 			if isViewOf(call.Args()[0]) {
-				return text1(call.Args()[1])
+				return written(call.Args()[1])
 			}
 		case operators.In:
 			if isViewOf(call.Args()[1]) {
-				return text1(call.Args()[0])
+				return written(call.Args()[0])
 			}
 		}
 	}
 	return ""
 }
 
-// text1 returns a key that is written out; otherwise a word for any.
-func text1(e ast.Expr) string {
+// written returns a key that is written out; otherwise a word for any.
+func written(e ast.Expr) string {
 	if s, ok := literal[types.String](e); ok {
 		return string(s)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/discv5/host/sdk"
@@ -11,6 +13,10 @@ import (
 	"github.com/discv5/host/sdk/forks"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
+
+// gcPercent lets the heap, which is a few megabytes, grow to five times of what is in use: nearly all
+// of a batch is garbage when it is answered, and collecting it rarely saves a sixth of the CPU time.
+const gcPercent = 400
 
 // selfLimit bounds how long the own node id is waited for.
 const selfLimit = 5 * time.Second
@@ -53,6 +59,9 @@ func (f *filter) start(ctx context.Context, host *sdk.Host) error {
 		}
 	}
 	f.program = p
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	return nil
 }
 
