@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // completePatience is how long a shell waits for the names of plugins.
@@ -59,11 +61,27 @@ func onPlugin(cmd *cobra.Command, run func(r *remote, plugin string) error) *cob
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		r := &remote{cmd: cmd}
+		r.givenOnce()
 		r.socket, _ = cmd.Flags().GetString("socket") // operating has made both
 		r.tokenFile, _ = cmd.Flags().GetString("token-file")
 		return r.pluginNames(), cobra.ShellCompDirectiveNoFileComp
 	}
 	return cmd
+}
+
+// givenOnce makes one of each configuration file that was given: to complete a command line, cobra reads its flags twice.
+func (r *remote) givenOnce() {
+	files, ok := r.cmd.Flags().Lookup("config").Value.(pflag.SliceValue)
+	if !ok {
+		return
+	}
+	var once []string
+	for _, path := range files.GetSlice() {
+		if !slices.Contains(once, path) {
+			once = append(once, path)
+		}
+	}
+	_ = files.Replace(once) // they were accepted before
 }
 
 // pluginNames are the plugins of the host that is meant; without a host there are none.

@@ -213,10 +213,15 @@ func TestFindingTheHost(t *testing.T) {
 // A shell is told the plugins of the host that is meant, and nothing where there is none.
 func TestCompletion(t *testing.T) {
 	r := newRig(t, nil)
+	file := filepath.Join(t.TempDir(), "c.hcl")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "data_dir = %q\n", r.dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		want []string
 	}{
+		{[]string{"plugin", "restart", "--config", file, ""}, []string{"talk.echo\trunning", "store.bolt\trefused", ":4"}},
 		{[]string{"plugin", "restart", "--data-dir", r.dir, ""}, []string{"talk.echo\trunning", "store.bolt\trefused", ":4"}},
 		{[]string{"plugin", "restart", "--data-dir", t.TempDir(), ""}, []string{":4"}},
 		{[]string{"plugin", "restart", "--data-dir", r.dir, "talk.echo", ""}, []string{":4"}},
