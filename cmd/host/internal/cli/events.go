@@ -55,6 +55,7 @@ With --json each line is an event as JSON. Its id says where to go on with --aft
 	})
 	fs := cmd.Flags()
 	fs.StringSliceVar(&types, "types", nil, "only these `types`, with commas between")
+	_ = cmd.RegisterFlagCompletionFunc("types", cobra.FixedCompletions(admin.EventTypes(), cobra.ShellCompDirectiveNoFileComp)) // it is there
 	fs.StringVar(&after, "after", "", "begin behind the event with this `id` (default: now)")
 	return cmd
 }

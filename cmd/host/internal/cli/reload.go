@@ -5,6 +5,7 @@ import (
 
 	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/logging"
 	"github.com/spf13/cobra"
 )
 
@@ -63,6 +64,8 @@ func printReload(r *remote, v admin.ReloadResult) error {
 
 func newLogLevel() *cobra.Command {
 	return operating(&cobra.Command{
+		ValidArgsFunction: cobra.FixedCompletions(logging.Levels, cobra.ShellCompDirectiveNoFileComp),
+
 		Use:   "log-level [LEVEL]",
 		Short: "Show or change the log level of a running host",
 		Long: `Show the least important messages that a running host logs, or change them until it reloads or ends: trace, debug, info, warn, error

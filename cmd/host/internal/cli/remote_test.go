@@ -225,6 +225,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"plugin", "restart", "--data-dir", r.dir, ""}, []string{"talk.echo\trunning", "store.bolt\trefused", ":4"}},
 		{[]string{"plugin", "restart", "--data-dir", t.TempDir(), ""}, []string{":4"}},
 		{[]string{"plugin", "restart", "--data-dir", r.dir, "talk.echo", ""}, []string{":4"}},
+		{[]string{"events", "--types", "node_a"}, []string{"node_added\n", ":4"}},
+		{[]string{"log-level", "d"}, []string{"debug\n", ":4"}},
 		{[]string{"ban", ""}, []string{"add\t", "list\t", "remove\t"}},
 		{[]string{"completion", ""}, []string{"bash\t", "fish\t", "powershell\t", "zsh\t"}},
 	} {
