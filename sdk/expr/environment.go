@@ -38,8 +38,9 @@ const (
 	maxLength  = 4096 // of the text, in bytes
 	maxDepth   = 50   // of parentheses and the like
 	maxLoops   = 2    // of loops in loops
+	maxMacros  = 20   // loops in all
 	maxNodes   = 2000 // parts, after macros
-	maxPattern = 2000 // instructions of a regular expression
+	maxPattern = 2000 // instructions of all regular expressions; each has at most 256 bytes
 
 	// In the units of CEL, about one for each step. The estimate is of a record that is as bad as can be in all respects at
 	// once, which none is; what an evaluation really takes is held to less.
@@ -84,8 +85,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ExpressionNestingDepthLimit(4 * maxDepth),
 		cel.ExpressionNodeLimit(maxNodes),
-		cel.RegexProgramSizeLimit(maxPattern),
-		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateComprehensionNestingLimit(maxLoops)),
+		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxLoops)),
 	}
 	for _, v := range variables {
 		options = append(options, cel.Variable(v.name, v.typ))

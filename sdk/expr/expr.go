@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,7 +44,13 @@ func WithSelf(id enode.ID) Option {
 
 // Compile reads an expression. The error is an *Error with all mistakes and where they are: in the
 // grammar, in types, in text that can never match, or that an evaluation may cost too much.
-func Compile(text string, options ...Option) (*Program, error) {
+func Compile(text string, options ...Option) (p *Program, err error) {
+	defer func() {
+		// Expressions come from people, and from those who may ask the API: a mistake of CEL must not end the process.
+		if failure := recover(); failure != nil {
+			p, err = nil, problem(1, 1, "the expression cannot be compiled: %.200q", fmt.Sprint(failure))
+		}
+	}()
 	s := &settings{now: time.Now}
 	for _, set := range options {
 		set(s)
@@ -74,12 +82,15 @@ func Compile(text string, options ...Option) (*Program, error) {
 	if cost.Max > maxEstimate {
 		return nil, problem(1, 1, "an evaluation may take %d steps, at most %d are allowed; use fewer loops, or none in loops", cost.Max, maxEstimate)
 	}
-	p := &Program{text: text, settings: s}
+	p = &Program{text: text, settings: s}
 	if p.terms, err = s.terms(env, checked); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
+
+// loops are what CEL makes long of.
+var loops = regexp.MustCompile(`\.\s*(?:all|exists|exists_one|filter|map)\s*\(`)
 
 func checkText(text string) error {
 	switch {
@@ -87,6 +98,8 @@ func checkText(text string) error {
 		return problem(1, 1, "the expression is empty; write true to accept every record")
 	case len(text) > maxLength:
 		return problem(1, 1, "the expression has %d bytes, at most %d are allowed", len(text), maxLength)
+	case len(loops.FindAllString(text, maxMacros+1)) > maxMacros:
+		return problem(1, 1, "the expression has more than %d loops", maxMacros)
 	case !utf8.ValidString(text):
 		return problem(1, 1, "the expression is not text in UTF-8")
 	}

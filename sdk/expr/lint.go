@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -19,9 +20,13 @@ type linter struct {
 	ast      *ast.AST
 	settings *settings
 	problems []Problem
+	patterns int // instructions of those seen
 }
 
 func (c *linter) report(e ast.Expr, format string, args ...any) {
+	if len(c.problems) == maxProblems {
+		return
+	}
 	at := c.ast.SourceInfo().GetStartLocation(e.ID())
 	c.problems = append(c.problems, Problem{at.Line(), at.Column() + 1, fmt.Sprintf(format, args...)})
 }
@@ -48,9 +53,7 @@ func (c *linter) call(call ast.CallExpr) {
 			}
 		}
 	case "matches":
-		if p := call.Args()[len(call.Args())-1]; p.Kind() != ast.LiteralKind {
-			c.report(p, "the pattern of matches must be written out, in quotes")
-		}
+		c.pattern(call.Args()[len(call.Args())-1])
 	case operators.Equals, operators.NotEquals, operators.In:
 		a := call.Args()
 		c.compared(a[0], a[1])
@@ -73,6 +76,35 @@ func (c *linter) network(arg ast.Expr) {
 		hint = fmt.Sprintf("did you mean %q?", n)
 	}
 	c.report(arg, "no schedule of a network %+q; %s", clip(string(name)), hint)
+}
+
+// maxPatternText bounds one regular expression, in bytes.
+const maxPatternText = 256
+
+// pattern bounds a regular expression: its time grows with the instructions that it is compiled to.
+func (c *linter) pattern(arg ast.Expr) {
+	text, ok := literal[types.String](arg)
+	if !ok {
+		c.report(arg, "the pattern of matches must be written out, in quotes")
+		return
+	}
+	if len(text) > maxPatternText {
+		c.report(arg, "the pattern has %d bytes, at most %d are allowed", len(text), maxPatternText)
+		return
+	}
+	parsed, err := syntax.Parse(string(text), syntax.Perl)
+	if err != nil {
+		c.report(arg, "%v", err)
+		return
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		c.report(arg, "%v", err)
+		return
+	}
+	if c.patterns += len(program.Inst); c.patterns > maxPattern {
+		c.report(arg, "the pattern is too large: it and those before need more than %d instructions", maxPattern)
+	}
 }
 
 var tag = regexp.MustCompile(`^0x[0-9a-f]{8}$`)
