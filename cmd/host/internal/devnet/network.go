@@ -15,7 +15,7 @@ import (
 )
 
 // MaxNodes bounds a network. Beyond it more time goes into the network than into what it shows.
-const MaxNodes = 1000
+const MaxNodes = 5000
 
 // EchoProtocol is the TALK protocol that every plain node serves: it answers with what it was asked. So does the host's plugin.
 const EchoProtocol = "echo"
@@ -26,8 +26,9 @@ const EchoProtocol = "echo"
 const (
 	meshNodes     = 100 // a network up to here is small
 	meshSessions  = 256
-	largeSessions = 64 // with much fewer the liveness checks would become handshakes
-	largeBits     = 1  // distance bits per hop
+	largeSessions = 64  // with much fewer the liveness checks would become handshakes
+	largeBits     = 1   // distance bits per hop
+	largeNodes    = 500 // beyond it nodes do not search and check each other, see introduce
 )
 
 var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
@@ -54,6 +55,11 @@ func Start(ctx context.Context, count int, log hclog.Logger) (*Network, error) {
 			return nil, errors.Join(err, n.Close())
 		}
 	}
+	if count > largeNodes {
+		if err := n.introduce(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
 	return n, nil
 }
 
@@ -61,6 +67,7 @@ func (n *Network) add(log hclog.Logger) error {
 	cfg := core.Config{Workers: 1, Sessions: meshSessions}
 	if n.size > meshNodes {
 		cfg.Sessions, cfg.Table.BitsPerHop = largeSessions, largeBits
+		cfg.NoRefresh = n.size > largeNodes
 	}
 	if log != nil {
 		cfg.Logger = log.Named(fmt.Sprintf("node%d", len(n.nodes)+1))
@@ -109,11 +116,22 @@ func (n *Network) MedianVerified() int {
 	return counts[len(counts)/2]
 }
 
+// Stop stops the last count nodes, as if they had lost their power: the others find out by themselves. At least the first node
+// stays.
+func (n *Network) Stop(count int) error {
+	stay := max(len(n.nodes)-count, 1)
+	stopped := n.nodes[stay:]
+	n.nodes = n.nodes[:stay]
+	return closeAll(stopped)
+}
+
 // Close stops all nodes at once and waits for them.
-func (n *Network) Close() error {
-	errs := make([]error, len(n.nodes))
+func (n *Network) Close() error { return closeAll(n.nodes) }
+
+func closeAll(nodes []*core.Node) error {
+	errs := make([]error, len(nodes))
 	var closing sync.WaitGroup
-	for i, node := range n.nodes {
+	for i, node := range nodes {
 		closing.Go(func() { errs[i] = node.Close() })
 	}
 	closing.Wait()
