@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -16,22 +16,22 @@ import (
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/keyfile"
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/sdk/expr"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/spf13/cobra"
 )
 
 // Defaults and bounds of a crawl.
 const (
-	crawlRate      = 300
-	crawlParallel  = 300
-	crawlTimeout   = 2 * time.Second
-	crawlMaxAge    = time.Hour
-	crawlNodes     = 1_000_000
-	mostRate       = 20_000
-	mostParallel   = 8192
-	crawlSessions  = 16_384
-	crawlWorkers   = 0 // one per core: a crawl is handshakes above all
-	crawlFileMode  = 0o644
-	crawlPartFiles = ".part"
+	crawlRate     = 300
+	crawlParallel = 300
+	crawlTimeout  = 2 * time.Second
+	crawlMaxAge   = time.Hour
+	crawlNodes    = 1_000_000
+	mostRate      = 20_000
+	mostParallel  = 8192
+	crawlSessions = 16_384
+	crawlWorkers  = 0 // one per core: a crawl is handshakes above all
 )
 
 // crawling is a crawl from the command line.
@@ -47,6 +47,8 @@ type crawling struct {
 	summary  string
 	state    string
 	keyFile  string
+	filter   string
+	match    func(*enode.Node) bool // nil: all
 }
 
 func newCrawl() *cobra.Command {
@@ -62,8 +64,12 @@ printed, and the exit status is 0.
 With --state the crawl can be resumed, whatever ended it: a second run with the same file goes on. It does not ask again who was
 asked within --max-age, so a run after that is a new crawl that remembers when each node was first and last seen.
 
+--filter chooses which nodes are listed and counted, by an expression over the record. It does not choose whom the crawl asks: every
+node shows the way to others.
+
 The summary goes to stderr: nodes by network (what their records say they take part in), fork, client, address family and field.`,
 		Example: `  host crawl --network mainnet > nodes.jsonl
+  host crawl --network mainnet --filter 'fork("mainnet").accepts(enr) && enr.cgc >= 128' > supernodes.jsonl
   host crawl --network mainnet --format csv --out nodes.csv --summary summary.json
   host crawl --network mainnet --state crawl.state --for 10m --out nodes.jsonl`,
 		Args: arguments(0, 0),
@@ -79,6 +85,7 @@ The summary goes to stderr: nodes by network (what their records say they take p
 	fs.StringVar(&c.state, "state", "", "`file` to keep the crawl in, and to resume it from")
 	fs.DurationVar(&c.maxAge, "max-age", crawlMaxAge, "with --state: ask nobody again who was asked within this time")
 	fs.StringVar(&c.keyFile, "key-file", "", "`file` with the private key to crawl with (default: a new one)")
+	fs.StringVar(&c.filter, "filter", "", "`expression` that a record must fulfil to be listed and counted, such as 'enr.has(\"eth2\")'")
 	fs.StringVar(&c.format, "format", crawl.Formats[0], "`form` of the results: "+strings.Join(crawl.Formats, " or "))
 	fs.StringVar(&c.out, "out", "", "`file` for the results (default: stdout)")
 	fs.StringVar(&c.summary, "summary", "", "`file` for the summary as JSON, beside the one on stderr")
@@ -107,10 +114,22 @@ func (c *crawling) check() error {
 	case !slices.Contains(crawl.Formats, c.format):
 		return bad(fmt.Sprintf("--format %q is unknown", c.format), "use "+strings.Join(crawl.Formats, " or "))
 	}
+	if c.cmd.Flags().Changed("filter") {
+		program, err := expr.Compile(c.filter)
+		if err != nil {
+			return usage(c.cmd, hint.Wrap(fmt.Errorf("--filter: %w", err), "an expression is like enr.has(\"eth2\") && fork(\"mainnet\").accepts(enr); sdk/expr/README.md lists what there is"))
+		}
+		c.match = program.Match
+	}
+	return c.checkFiles()
+}
+
+// checkFiles finds files that are named twice.
+func (c *crawling) checkFiles() error {
 	files := map[string]string{}
 	for _, f := range []struct{ flag, path string }{{"--out", c.out}, {"--summary", c.summary}, {"--state", c.state}, {"--key-file", c.keyFile}} {
 		if other, taken := files[f.path]; taken && f.path != "" {
-			return bad(fmt.Sprintf("%s and %s name the same file", other, f.flag), "give each a file of its own")
+			return usage(c.cmd, hint.New(fmt.Sprintf("%s and %s name the same file", other, f.flag), "give each a file of its own"))
 		}
 		files[f.path] = f.flag
 	}
@@ -158,6 +177,9 @@ func (c *crawling) run() (err error) {
 		if key != nil {
 			cfg.PrivateKey = key
 		}
+		if len(c.listen) == 0 {
+			anywhere(cfg.Listen)
+		}
 	})
 	if err != nil {
 		return err
@@ -171,6 +193,18 @@ func (c *crawling) run() (err error) {
 		machine.Add(time.Now(), b)
 	}
 	return c.walk(machine, node, state, results, summaryFile)
+}
+
+// anywhere makes loopback addresses unspecified ones, which do not get into our record. Nobody can hand out a node that is
+// gone in a minute then.
+func anywhere(listen []netip.AddrPort) {
+	for i, at := range listen {
+		ip := netip.IPv6Unspecified()
+		if at.Addr().Is4() {
+			ip = netip.IPv4Unspecified()
+		}
+		listen[i] = netip.AddrPortFrom(ip, at.Port())
+	}
 }
 
 func (c *crawling) machine(node *core.Node) crawl.MachineConfig {
@@ -197,7 +231,7 @@ func (c *crawling) walk(m *crawl.Machine, node *core.Node, state *crawl.State, r
 	show.close()
 
 	summary := crawl.NewSummary(end, started, time.Since(started), m.Counts())
-	if err := crawl.Write(results, c.format, m.Results(nil), summary.Count); err != nil {
+	if err := crawl.Write(results, c.format, m.Results(c.match), summary.Count); err != nil {
 		return errors.Join(failed, results.failure(err))
 	}
 	if err := results.commit(); err != nil {
@@ -215,72 +249,8 @@ func (c *crawling) walk(m *crawl.Machine, node *core.Node, state *crawl.State, r
 	if err := summary.Print(c.cmd.ErrOrStderr()); err != nil {
 		return errors.Join(failed, err)
 	}
-	if failed == nil && summary.Alive == 0 && end != crawl.Interrupted {
+	if failed == nil && summary.Alive == 0 && summary.Timeouts > 0 && end != crawl.Interrupted {
 		return c.explain(core.ErrTimeout, nil)
 	}
 	return failed
-}
-
-// resultFile is a file that comes about when it is complete, or what w is in place of one.
-type resultFile struct {
-	io.Writer
-	flag, path string
-	part       *os.File // nil: w is written to
-	direct     bool     // the path is a pipe or a device
-}
-
-func (c *crawling) createFile(flag, path string, w io.Writer) (*resultFile, error) {
-	f := &resultFile{Writer: w, flag: flag, path: path}
-	if path == "" {
-		return f, nil
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, usage(c.cmd, hint.New(fmt.Sprintf("%s %s is a folder", flag, path), "name a file in it"))
-	} else if err == nil && !info.Mode().IsRegular() {
-		f.direct = true
-	}
-	part, mode := path+crawlPartFiles, os.O_WRONLY|os.O_CREATE|os.O_TRUNC
-	if f.direct {
-		part, mode = path, os.O_WRONLY
-	}
-	file, err := os.OpenFile(part, mode, crawlFileMode)
-	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("%s: %w", flag, err), "name a file in a folder that exists and that this user may write")
-	}
-	f.Writer, f.part = file, file
-	return f, nil
-}
-
-// commit makes what was written the content of the file.
-func (f *resultFile) commit() error {
-	if f.part == nil {
-		return nil
-	}
-	part := f.part
-	f.part = nil
-	err := part.Close()
-	if err == nil && !f.direct {
-		err = os.Rename(part.Name(), f.path)
-	}
-	return f.failure(err)
-}
-
-// abandon removes what was written without commit.
-func (f *resultFile) abandon() error {
-	if f.part == nil {
-		return nil
-	}
-	err := f.part.Close()
-	if !f.direct {
-		err = errors.Join(err, os.Remove(f.part.Name()))
-	}
-	f.part = nil
-	return err
-}
-
-func (f *resultFile) failure(err error) error {
-	if err == nil || f.path == "" {
-		return err
-	}
-	return hint.Wrap(fmt.Errorf("%s: %w", f.flag, err), "is its disk full? What the file held before is still there")
 }

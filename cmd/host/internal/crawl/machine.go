@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// retryAfter is when a silent node is asked once more. What silenced it or us may be over by then.
-	retryAfter = 10 * time.Second
+	// defaultRetryAfter is MachineConfig.RetryAfter. What silenced a node or us may be over by then.
+	defaultRetryAfter = 10 * time.Second
 	// busyPause is when a request is repeated that could not be sent or checked for our own load.
 	busyPause = time.Second
 	// maxBusy bounds those repetitions for one node.
@@ -21,11 +21,12 @@ const (
 
 // MachineConfig says how a crawl proceeds.
 type MachineConfig struct {
-	Self       enode.ID // never asked and never reported
-	IPv4, IPv6 bool     // the families that can be asked
-	Rate       float64  // requests a second in all, above 0
-	Parallel   int      // requests in flight, at least 1
-	MaxNodes   int      // nodes known; others are counted and forgotten
+	Self       enode.ID      // never asked and never reported
+	IPv4, IPv6 bool          // the families that can be asked
+	Rate       float64       // requests a second in all, above 0
+	Parallel   int           // requests in flight, at least 1
+	MaxNodes   int           // nodes known; others are counted and forgotten
+	RetryAfter time.Duration // when a silent node is asked once more; 10 s when 0
 }
 
 // Machine decides which node is asked what and when, and remembers what came of it. It is a plain value without clock or I/O:
@@ -108,6 +109,9 @@ type task struct {
 
 // NewMachine returns a crawl that knows nobody.
 func NewMachine(cfg MachineConfig) *Machine {
+	if cfg.RetryAfter == 0 {
+		cfg.RetryAfter = defaultRetryAfter
+	}
 	return &Machine{
 		cfg: cfg, rate: newBucket(cfg.Rate), index: make(map[enode.ID]uint32), places: make(map[netip.Prefix]*place),
 	}

@@ -114,7 +114,7 @@ func (m *Machine) retry(now time.Time, e *entry) bool {
 	if t.silent++; t.silent > 1 {
 		return false
 	}
-	m.park(now.Add(retryAfter), e)
+	m.park(now.Add(m.cfg.RetryAfter), e)
 	return true
 }
 

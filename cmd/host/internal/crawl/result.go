@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/sdk/fields"
+	"github.com/discv5/host/sdk/forks"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -64,7 +65,7 @@ func (e *entry) result(n *enode.Node) Result {
 	r := Result{
 		ID: e.id.String(), ENR: recordText(e.record), Family: "none", Alive: e.alive,
 		FirstSeen: rfc3339(e.first), LastSeen: rfc3339(e.seen), Seq: e.seq, ReportedBy: e.reports,
-		Client: ClientOf(n), Network: NetworkOf(n), ForkDigest: ForkOf(n), Fields: []string{}, Error: string(e.reason),
+		Client: ClientOf(n), Network: NetworkOf(n, e.first), ForkDigest: ForkOf(n), Fields: []string{}, Error: string(e.reason),
 	}
 	if e.phase != done {
 		r.Error = string(NotAsked)
@@ -99,6 +100,28 @@ func (r *Result) address(addrs []netip.AddrPort, e *entry) {
 	r.IP, r.Port = at.Addr().String(), at.Port()
 }
 
+// scheduled names the network whose fork schedule knows the fork that a node says it is on, old and coming ones included.
+func scheduled(n *enode.Node, now time.Time) string {
+	var a forks.Announcement
+	if v, err := fields.Load[fields.Eth](n); err == nil {
+		a.Eth = &v.ForkID
+	}
+	if v, err := fields.Load[fields.Eth2](n); err == nil {
+		a.Eth2 = &v
+	}
+	if a.Eth == nil && a.Eth2 == nil {
+		return ""
+	}
+	all := forks.Default()
+	for _, name := range all.Names() {
+		network, _ := all.Network(name)
+		if v := network.Accepts(a, now); v.Accepted || v.Reason != forks.ReasonNone && v.Reason != forks.ReasonForeign {
+			return name
+		}
+	}
+	return ""
+}
+
 // networkKeys tell by which key of a record its node takes part in what. The first that is there counts.
 var networkKeys = []struct{ key, network string }{
 	{"opstack", "opstack"}, {"opel", "opstack"}, {"p", "portal"}, {"waku2", "waku"}, {"rs", "waku"}, {"rsv", "waku"},
@@ -106,9 +129,12 @@ var networkKeys = []struct{ key, network string }{
 	{"eth2", "consensus"}, {"eth", "execution"},
 }
 
-// NetworkOf names what a node takes part in, by the keys of its record: consensus, execution, opstack, portal, waku, aztec, ssv or
-// unknown.
-func NetworkOf(n *enode.Node) string {
+// NetworkOf names what a node takes part in, by its record: mainnet, sepolia or hoodi by the fork; else, by its keys, opstack, portal,
+// waku, aztec, ssv, consensus or execution; or unknown. The time is when the record was current.
+func NetworkOf(n *enode.Node, now time.Time) string {
+	if name := scheduled(n, now); name != "" {
+		return name
+	}
 	for _, k := range networkKeys {
 		if has(n, k.key) {
 			return k.network

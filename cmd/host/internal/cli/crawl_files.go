@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/discv5/host/cmd/host/internal/hint"
+)
+
+const (
+	resultMode = 0o644
+	partSuffix = ".part" // of a file that is not complete
+)
+
+// resultFile is a file that comes about when it is complete, or what w is in place of one.
+type resultFile struct {
+	io.Writer
+	flag, path string
+	part       *os.File // nil: w is written to
+	direct     bool     // the path is a pipe or a device
+}
+
+func (c *crawling) createFile(flag, path string, w io.Writer) (*resultFile, error) {
+	f := &resultFile{Writer: w, flag: flag, path: path}
+	if path == "" {
+		return f, nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, usage(c.cmd, hint.New(fmt.Sprintf("%s %s is a folder", flag, path), "name a file in it"))
+	} else if err == nil && !info.Mode().IsRegular() {
+		f.direct = true
+	}
+	part, mode := path+partSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC
+	if f.direct {
+		part, mode = path, os.O_WRONLY
+	}
+	file, err := os.OpenFile(part, mode, resultMode)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("%s: %w", flag, err), "name a file in a folder that exists and that this user may write")
+	}
+	f.Writer, f.part = file, file
+	return f, nil
+}
+
+// commit makes what was written the content of the file.
+func (f *resultFile) commit() error {
+	if f.part == nil {
+		return nil
+	}
+	part := f.part
+	f.part = nil
+	err := part.Close()
+	if err == nil && !f.direct {
+		err = os.Rename(part.Name(), f.path)
+	}
+	return f.failure(err)
+}
+
+// abandon removes what was written without commit.
+func (f *resultFile) abandon() error {
+	if f.part == nil {
+		return nil
+	}
+	err := f.part.Close()
+	if !f.direct {
+		err = errors.Join(err, os.Remove(f.part.Name()))
+	}
+	f.part = nil
+	return err
+}
+
+func (f *resultFile) failure(err error) error {
+	if err == nil || f.path == "" {
+		return err
+	}
+	return hint.Wrap(fmt.Errorf("%s: %w", f.flag, err), "is its disk full? What the file held before is still there")
+}
