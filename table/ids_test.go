@@ -109,7 +109,7 @@ func TestDistances(t *testing.T) {
 		n    int
 		want []uint
 	}{
-		{0, 3, []uint{0, 1, 2}},
+		{0, 3, []uint{0, 256, 255}},
 		{1, 3, []uint{1, 2, 3}},
 		{128, 3, []uint{128, 129, 127}},
 		{256, 3, []uint{256, 255, 254}},

@@ -252,6 +252,9 @@ func around(d, n int) []uint {
 		}
 	}
 	add(d, true)
+	if d == 0 {
+		d = MaxDistance + 1
+	}
 	for i := 1; len(list) < n && i <= MaxDistance; i++ {
 		add(d+i, d+i <= MaxDistance)
 		add(d-i, d-i >= 1)
