@@ -121,19 +121,24 @@ func talkFits(call, protocol string, payload []byte) error {
 	return nil
 }
 
-// Match is a condition on a record: it has the key and, if Value is set, exactly this value.
+// Match is a condition on a record: it has the key and, if Value is set, exactly this value; or it matches the expression.
 type Match struct {
-	Key   string
-	Value []byte // RLP content, without its header; nil: any
+	Key        string
+	Value      []byte // RLP content, without its header; nil: any
+	Expression string // in place of Key and Value, see Where
 }
 
 // HasKey matches the records that have a key.
 func HasKey(key string) Match { return Match{Key: key} }
 
+// Where matches the records that match an expression in the language of package expr, like enr.eth2.fork_digest ==
+// "0x8c9f62fe". The host compiles it: the call fails with ErrInvalid when it cannot.
+func Where(expression string) Match { return Match{Expression: expression} }
+
 func matches(all []Match) []*pluginpb.FieldMatch {
 	var out []*pluginpb.FieldMatch
 	for _, m := range all {
-		out = append(out, &pluginpb.FieldMatch{Key: valid(m.Key), Value: m.Value})
+		out = append(out, &pluginpb.FieldMatch{Key: valid(m.Key), Value: m.Value, Expression: valid(m.Expression)})
 	}
 	return out
 }

@@ -141,7 +141,8 @@ func TestHostCalls(t *testing.T) {
 		{"resolve", func() error { return first(h.Resolve(ctx, id1)) }, `resolve:{node_id:I}`, two},
 		{"node", func() error { return first(h.Node(ctx, id1)) }, `resolve:{node_id:I local:true}`, two},
 		{"closest", func() error { return both(h.Closest(ctx, id1, 16, true)) }, `closest:{target:I count:16 verified:true}`, two},
-		{"sample", func() error { return both(h.Sample(ctx, 2, Match{"a", []byte("b")})) }, `sample:{count:2 match:{key:"a" value:"b"}}`, two},
+		{"sample", func() error { return both(h.Sample(ctx, 2, Match{Key: "a", Value: []byte("b")})) }, `sample:{count:2 match:{key:"a" value:"b"}}`, two},
+		{"where", func() error { return both(h.Sample(ctx, 2, Where(`udp > 1`))) }, `sample:{count:2 match:{expression:"udp > 1"}}`, two},
 		{"setfields", func() error {
 			info, err := h.SetFields(ctx, enr.WithEntry("p", uint(5)), RemoveField("q"))
 			if err == nil && (info != RecordInfo{4, 200, 300}) {

@@ -1483,11 +1483,12 @@ func (x *LookupCall) GetWant() uint32 {
 	return 0
 }
 
-// FieldMatch is a condition on a record.
+// FieldMatch is a condition on a record: a key or an expression, one of them.
 type FieldMatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`     // the record must have this key
-	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // and, when set, exactly this value: the RLP content
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`               // the record must have this key
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`           // and, when set, exactly this value: the RLP content
+	Expression    string                 `protobuf:"bytes,3,opt,name=expression,proto3" json:"expression,omitempty"` // the record must match it: the language of builtin:expr, at most 4096 bytes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1534,6 +1535,13 @@ func (x *FieldMatch) GetValue() []byte {
 		return x.Value
 	}
 	return nil
+}
+
+func (x *FieldMatch) GetExpression() string {
+	if x != nil {
+		return x.Expression
+	}
+	return ""
 }
 
 // ResolveCall finds the newest record of a node. Grant: resolve.
@@ -2513,11 +2521,14 @@ const file_host_proto_rawDesc = "" +
 	"\x06target\x18\x01 \x01(\fR\x06target\x12\x14\n" +
 	"\x05query\x18\x02 \x01(\bR\x05query\x124\n" +
 	"\x05match\x18\x03 \x03(\v2\x1e.discv5host.host.v1.FieldMatchR\x05match\x12\x12\n" +
-	"\x04want\x18\x04 \x01(\rR\x04want\"4\n" +
+	"\x04want\x18\x04 \x01(\rR\x04want\"T\n" +
 	"\n" +
 	"FieldMatch\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"<\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\x12\x1e\n" +
+	"\n" +
+	"expression\x18\x03 \x01(\tR\n" +
+	"expression\"<\n" +
 	"\vResolveCall\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\fR\x06nodeId\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\bR\x05local\"W\n" +

@@ -140,7 +140,9 @@ func (h *Host) do(m *pluginpb.HostCall, call Call, reply *pluginpb.HostReply) er
 		if want := int(c.Lookup.GetWant()); want > 0 {
 			most = min(most, want)
 		}
-		reply.Result = h.found(h.closest(id, c.Lookup.GetMatch()), most)
+		nodes, err := h.closest(id, c.Lookup.GetMatch())
+		reply.Result = h.found(nodes, most)
+		return err
 	case *pluginpb.HostCall_Resolve:
 		for _, n := range h.nodes {
 			if n.ID() == call.Node {
@@ -150,9 +152,13 @@ func (h *Host) do(m *pluginpb.HostCall, call Call, reply *pluginpb.HostReply) er
 		}
 		return sdk.ErrNotFound
 	case *pluginpb.HostCall_Closest:
-		reply.Result = h.found(h.closest(call.Node, nil), min(int(c.Closest.GetCount()), maxNodes))
+		nodes, err := h.closest(call.Node, nil)
+		reply.Result = h.found(nodes, min(int(c.Closest.GetCount()), maxNodes))
+		return err
 	case *pluginpb.HostCall_Sample:
-		reply.Result = h.found(h.closest(randomID(), c.Sample.GetMatch()), min(int(c.Sample.GetCount()), maxNodes))
+		nodes, err := h.closest(randomID(), c.Sample.GetMatch())
+		reply.Result = h.found(nodes, min(int(c.Sample.GetCount()), maxNodes))
+		return err
 	case *pluginpb.HostCall_Watch:
 		// events come when the plugin knows that it watches
 	case *pluginpb.HostCall_SetFields:
@@ -186,22 +192,6 @@ func (h *Host) found(nodes []*enode.Node, most int) *pluginpb.HostReply_Nodes {
 		out.Nodes = append(out.Nodes, nodeRecord(n))
 	}
 	return &pluginpb.HostReply_Nodes{Nodes: out}
-}
-
-// closest returns the nodes that match, closest first.
-func (h *Host) closest(to enode.ID, match []*pluginpb.FieldMatch) (nodes []*enode.Node) {
-	for _, n := range h.nodes {
-		matches := !slices.ContainsFunc(match, func(m *pluginpb.FieldMatch) bool {
-			var value rlp.RawValue
-			err := n.Load(enr.WithEntry(m.GetKey(), &value))
-			return err != nil || len(m.GetValue()) > 0 && !bytes.Equal(value, m.GetValue())
-		})
-		if matches {
-			nodes = append(nodes, n)
-		}
-	}
-	slices.SortFunc(nodes, func(a, b *enode.Node) int { return enode.DistCmp(to, a.ID(), b.ID()) })
-	return nodes
 }
 
 func (h *Host) atDistances(from enode.ID, distances []uint32) (nodes []*enode.Node) {

@@ -64,11 +64,16 @@ func TestHostAnswersAboutNodes(t *testing.T) {
 		"closest":    list(host.Closest(ctx, all[5].ID(), 4, false))(4),
 		"sample":     list(host.Sample(ctx, 256))(20),
 		"odd sample": list(host.Sample(ctx, 256, sdk.HasKey("odd")))(10),
+		"expression": list(host.Sample(ctx, 256, sdk.Where(`enr.has("odd")`)))(10),
+		"both":       list(host.LookupRandom(ctx, sdk.Matching(sdk.Where(`!enr.has("odd")`), sdk.HasKey("odd"))))(0),
 		"itself":     list(host.FindNode(ctx, all[7], []uint{0}))(1),
 	} {
 		if test.err != nil || len(test.found) != test.want {
 			t.Errorf("%s: %d nodes instead of %d, %v", what, len(test.found), test.want, test.err)
 		}
+	}
+	if _, err := host.Sample(ctx, 1, sdk.Where("no such")); !errors.Is(err, sdk.ErrInvalid) {
+		t.Error("an expression that is none:", err)
 	}
 	if closest, err := host.Closest(ctx, all[5].ID(), 1, true); err != nil || closest[0].ID() != all[5].ID() {
 		t.Error("the closest to a node is itself:", closest, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/sdk/pluginpb"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -49,6 +50,8 @@ type Host struct {
 	done   chan struct{}
 	kvTurn chan struct{} // holds a token while no call is at the space
 
+	conditions conditions
+
 	// owned by the reader
 	records records
 	pace    pace
@@ -88,6 +91,7 @@ func OpenHost(ctx context.Context, conn grpc.ClientConnInterface, cfg HostConfig
 		done: make(chan struct{}), kvTurn: make(chan struct{}, 1),
 		records: newRecords(), pace: pace{rate: cfg.Rate, debt: -burst}, open: make(map[uint64]*call),
 	}
+	h.conditions.self = func() *enode.Node { return cfg.Services.Self() }
 	h.room, h.pending = sync.NewCond(&h.mu), sync.NewCond(&h.mu)
 	h.kvTurn <- struct{}{}
 	for _, g := range cfg.Grants {
@@ -224,6 +228,8 @@ const (
 	// bytesPerUnit and cancelsPerUnit are what a message costs besides its calls.
 	bytesPerUnit   = 4 << 10
 	cancelsPerUnit = 16
+	// workPerUnit is what a unit stands for where work is measured: with 10,000 units a second a tenth of a core.
+	workPerUnit = 10 * time.Microsecond
 )
 
 func (p *pace) spend(units int) { p.debt += time.Duration(units) * time.Second / time.Duration(p.rate) }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"bytes"
 	"context"
 	"net/netip"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/discv5/host/sdk/pluginpb"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/p2p/enr"
-	"github.com/ethereum/go-ethereum/rlp"
 )
 
 // Bounds of what calls carry.
@@ -217,8 +215,8 @@ func (h *Host) findNode(call *pluginpb.FindNodeCall) func(context.Context) outco
 }
 
 func (h *Host) lookup(call *pluginpb.LookupCall) func(context.Context) outcome {
+	match, err := h.matcher(call.GetMatch())
 	return func(ctx context.Context) outcome {
-		match, err := matcher(call.GetMatch())
 		if err != nil {
 			return outcome{err: err}
 		}
@@ -287,40 +285,26 @@ func (h *Host) closest(call *pluginpb.ClosestCall) outcome {
 }
 
 func (h *Host) sample(call *pluginpb.SampleCall) outcome {
-	match, err := matcher(call.GetMatch())
+	match, err := h.matcher(call.GetMatch())
 	if err != nil {
 		return outcome{err: err}
 	}
 	if call.GetCount() == 0 || call.Count > maxNodes {
 		return failure(pluginpb.CallCode_CALL_CODE_INVALID, "a count is 1 to %d", maxNodes)
 	}
+	defer h.payFor(time.Now())
 	return nodes(h.cfg.Services.Random(int(call.Count), match), nil)
 }
 
-// matcher is the predicate of conditions; nil without any.
-func matcher(matches []*pluginpb.FieldMatch) (func(*enode.Node) bool, error) {
-	if len(matches) > maxMatches {
-		return nil, &callError{pluginpb.CallCode_CALL_CODE_INVALID, "too many conditions"}
-	}
-	if len(matches) == 0 {
-		return nil, nil
-	}
-	return func(node *enode.Node) bool {
-		for _, m := range matches {
-			var raw rlp.RawValue
-			if node.Load(enr.WithEntry(m.GetKey(), &raw)) != nil {
-				return false
-			}
-			if len(m.GetValue()) == 0 {
-				continue
-			}
-			if _, content, _, err := rlp.Split(raw); err != nil || !bytes.Equal(content, m.Value) {
-				return false
-			}
-		}
-		return true
-	}, nil
+// matcher reads conditions on behalf of the reader.
+func (h *Host) matcher(all []*pluginpb.FieldMatch) (func(*enode.Node) bool, error) {
+	defer h.payFor(time.Now())
+	return h.conditions.matcher(all)
 }
+
+// payFor makes the plugin pay for what the reader did since, beyond what its calls cost in any case: an expression takes as long as the
+// plugin likes.
+func (h *Host) payFor(start time.Time) { h.pace.spend(int(time.Since(start) / workPerUnit)) }
 
 // nodes makes a reply of nodes, the first 256.
 func nodes(found []*enode.Node, err error) outcome {

@@ -303,10 +303,28 @@ func TestMatchersCompareTheContent(t *testing.T) {
 		{[]*pluginpb.FieldMatch{{Key: "c"}, {Key: "eth2"}}, false},
 		{[]*pluginpb.FieldMatch{{Key: "udp", Value: []byte{0x23, 0x28}}}, true},
 		{[]*pluginpb.FieldMatch{nil}, false},
+		{[]*pluginpb.FieldMatch{{Expression: `enr.has("c") && udp == 9000`}}, true},
+		{[]*pluginpb.FieldMatch{{Expression: `enr.has("c")`}, {Key: "eth2"}}, false},
+		{[]*pluginpb.FieldMatch{{Expression: `enr.has("eth2")`}}, false},
 	} {
-		match, err := matcher(c.match)
+		match, err := (&conditions{self: func() *enode.Node { return n }}).matcher(c.match)
 		if err != nil || match(n) != c.want {
 			t.Errorf("%v: %v, %v", c.match, match(n), err)
+		}
+	}
+}
+
+func TestExpressionsOfCalls(t *testing.T) {
+	self := testNode(t, newKey(t), 1)
+	c := conditions{self: func() *enode.Node { return self }}
+	for _, wrong := range []*pluginpb.FieldMatch{{Expression: "enr.has("}, {Expression: "no_such_name"}, {Expression: "true", Key: "c"}, {Expression: strings.Repeat("true && ", 1000) + "true"}} {
+		if _, err := c.matcher([]*pluginpb.FieldMatch{wrong}); err == nil {
+			t.Errorf("%.40v was taken", wrong)
+		}
+	}
+	for i := range 3 * maxPrograms {
+		if _, err := c.matcher([]*pluginpb.FieldMatch{{Expression: fmt.Sprintf("udp == %d", i%(2*maxPrograms))}}); err != nil || len(c.programs) > maxPrograms {
+			t.Fatalf("%v, and %d programs are kept", err, len(c.programs))
 		}
 	}
 }
