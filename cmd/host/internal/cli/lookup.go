@@ -7,6 +7,7 @@ import (
 
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/sdk/expr"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/spf13/cobra"
 )
@@ -15,7 +16,8 @@ import (
 const patienceShare = 4
 
 func newLookup() *cobra.Command {
-	return asking(&cobra.Command{
+	var filter string
+	cmd := asking(&cobra.Command{
 		Use:   "lookup ID",
 		Short: "Find the nodes closest to an id",
 		Long: `Find the nodes closest to an id, 64 hex digits, and print their records, the closest first: at most 16, one a line.
@@ -28,17 +30,27 @@ The search starts at the nodes of --bootnode and --network.`,
 		if err != nil {
 			return err
 		}
+		var options []core.LookupOption
+		if filter != "" {
+			program, err := expr.Compile(filter)
+			if err != nil {
+				return usage(c.cmd, fmt.Errorf("--filter: %w", err))
+			}
+			options = append(options, core.Matching(program.Match))
+		}
 		return c.search(nil, func(ctx context.Context, node *core.Node, _ int) error {
-			found, err := node.Lookup(ctx, id)
+			found, err := node.Lookup(ctx, id, options...)
 			if err != nil {
 				return err
 			}
-			if len(found) == 0 {
+			if answered, _ := node.Len(); len(found) == 0 && (filter == "" || answered == 0) {
 				return core.ErrTimeout // whoever answers is itself found
 			}
 			return c.printNodes(found)
 		})
 	})
+	cmd.Flags().StringVar(&filter, "filter", "", "find nodes whose records match this `expression`, see host filter; the others only show the way")
+	return cmd
 }
 
 func newResolve() *cobra.Command {
