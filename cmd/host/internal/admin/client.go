@@ -193,6 +193,8 @@ func (c *Client) do(ctx context.Context, method, path string, header map[string]
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		advice = "is a host running there? host run starts one, and --data-dir says which one is meant"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		advice = "it closed the connection: it has too many, or is about to end; try again"
 	case errors.Is(err, fs.ErrPermission):
 		advice = "only the user who runs the host may use its socket"
 	}
