@@ -42,13 +42,15 @@
 //
 // # Limits
 //
-// An expression has at most 4,096 bytes, 50 levels, 2,000 parts and 20 loops, which stand at most 2 deep; a
-// regular expression is written out and has at most 256 bytes, and all have 2,000 instructions. What an evaluation can cost is estimated at Compile, at
-// most 200,000 steps; one that takes more than 20,000 fails, and the node does not match.
+// An expression has at most 4,096 bytes, 50 levels, 2,000 parts and 20 loops, which stand at most 2
+// deep; a regular expression is written out and has at most 256 bytes, and all have 2,000
+// instructions. What an evaluation can cost is estimated at Compile, at most 200,000 steps; one that
+// takes more than 20,000 fails, and the node does not match.
 // Numbers above 2^63-1 read as that.
 //
 // # Specification
 //
-// CEL: github.com/google/cel-spec. There is no floating point, time, type and dynamic value here.
+// CEL: github.com/google/cel-spec. Of its standard library, there are no times, types and dynamic
+// values here.
 // Fields: package fields. Forks: package forks.
 package expr

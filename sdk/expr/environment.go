@@ -48,8 +48,8 @@ const (
 	maxCost     = 20_000
 )
 
-// standard are the functions of CEL that there are. Time, dynamic types and floating point numbers
-// have no use in records.
+// standard are the functions of CEL that there are. Times, types and dynamic values have no use
+// in records.
 var standard = []string{
 	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.NotStrictlyFalse, operators.Conditional,
 	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,

@@ -123,6 +123,31 @@ func TestEveryMemberCompiles(t *testing.T) {
 	}
 }
 
+func TestKindsOfAddresses(t *testing.T) {
+	for addr, want := range map[string]string{
+		"08080808": "is_global", "0a000001": "is_lan", "a9fe0001": "is_lan", "7f000001": "is_lan is_loopback", "c0000201": "is_special",
+		"64400001": "", "00000000": "is_special", "e0000001": "is_special",
+		"26064700000000000000000000001111": "is_global", "fd000000000000000000000000000001": "is_lan", "fe800000000000000000000000000001": "is_lan",
+		"00000000000000000000000000000001": "is_lan is_loopback", "20010db8000000000000000000000001": "is_special",
+		"00000000000000000000ffff08080808": "is_global", "00000000000000000000ffff0a000001": "is_lan",
+	} {
+		key, header := "ip", "84"
+		if len(addr) > 8 {
+			key, header = "ip6", "90"
+		}
+		n := nodeWith(t, key+"="+header+addr)
+		var got []string
+		for _, kind := range []string{"is_global", "is_lan", "is_loopback", "is_special"} {
+			if compiled(t, "enr."+key+"."+kind).Match(n) {
+				got = append(got, kind)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
 // What is true of the records that real nodes published.
 func TestRealRecords(t *testing.T) {
 	all := realRecords(t)

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/discv5/host/sdk/fields"
 )
@@ -31,7 +32,17 @@ func (m *missing) Error() string {
 	if m.err != nil {
 		return m.err.Error()
 	}
-	return m.name + " is absent"
+	return shownName(m.name) + " is absent"
+}
+
+// shownName is a name as it is if it is a plain word; it may be of a stranger's making.
+func shownName(name string) string {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c >= 0x7f {
+			return strconv.QuoteToASCII(name)
+		}
+	}
+	return name
 }
 
 // Unwrap returns why a field cannot be decoded.

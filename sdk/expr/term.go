@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -177,10 +178,7 @@ func (t *term) decide(r *record, v *Verdict) {
 		return
 	}
 	v.Match = false
-	if e, ok := err.(*types.Err); ok {
-		err = e.Unwrap()
-	}
-	if m, ok := err.(*missing); ok {
+	if m, ok := errors.AsType[*missing](err); ok {
 		v.Reason, v.Detail = t.missed(m), m
 		return
 	}

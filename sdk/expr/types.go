@@ -29,7 +29,7 @@ var (
 		part("is_loopback", types.BoolType, "127.0.0.0/8 or ::1", 0, func(a netip.Addr) any { return types.Bool(a.Unmap().IsLoopback()) }),
 		part("is_special", types.BoolType, "reserved for documentation, multicast and the like", 0, func(a netip.Addr) any { return types.Bool(netutil.AddrIsSpecialNetwork(a)) }),
 		part("is_global", types.BoolType, "reachable from anywhere, as far as the address says", 0, func(a netip.Addr) any {
-			return types.Bool(a.IsValid() && !a.IsUnspecified() && !netutil.AddrIsLAN(a) && !netutil.AddrIsSpecialNetwork(a))
+			return types.Bool(!a.IsUnspecified() && !netutil.AddrIsLAN(a) && !netutil.AddrIsSpecialNetwork(a) && !shared.Contains(a.Unmap()))
 		}),
 		part("text", types.StringType, "as it is usually written", 45, func(a netip.Addr) any { return types.String(a.Unmap().String()) }),
 	)
@@ -76,6 +76,9 @@ var (
 	)
 	forkType = newObject("Fork")
 )
+
+// shared is what carriers use behind their NAT. Specification: RFC 6598.
+var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 // shards are those of one Waku cluster.
 type shards struct {
