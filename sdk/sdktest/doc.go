@@ -10,14 +10,17 @@
 //   - process, of programs: the handshake, the services of go-plugin, what is printed, and the end when the parent dies
 //   - talk: each request is answered once, whatever it is, alone or with many others, cancelled or late
 //   - filter: one verdict for each node, for odd records too
-//   - store: versions, expiry, order and limits of scans, sizes, and what survives a restart
+//   - store: versions, expiry, order and limits of scans, sizes, what survives a restart, and what several hosts see of each other
+//
+// [StoreFaults] checks what a store does when the server behind it fails, with a [Backend] that can be killed, cut off and frozen.
 //
 // # Layout
 //
 //   - source.go: where a plugin comes from; incarnation.go, process.go, process_*.go: one that runs
 //   - session.go, streams.go, store.go: the host's side of the contract
 //   - plugin.go: a plugin in an author's test; host.go, calls.go, node.go: what is around it
-//   - suite.go: how suites run; suite_control.go, suite_process.go, suite_talk.go, suite_filter.go, suite_store.go: what they check
+//   - suite.go: how suites run; suite_control.go, suite_process.go, suite_talk.go, suite_filter.go, suite_store.go, suite_fleet.go, suite_faults.go: what
+//     they check
 //
 // # Goroutines and ownership
 //

@@ -19,6 +19,7 @@ type Backend interface {
 	Cut(bytes int) // the connections to it break when so many more bytes went there, once
 	Freeze()       // it takes what it is sent and does not answer, until Thaw
 	Thaw()
+	Slow(time.Duration) // its answers come so much later; 0: at once
 }
 
 // recovery is how long a plugin may need to work again after its server does.
@@ -42,6 +43,7 @@ func (s *suiteRun) faults(t T, b Backend) {
 		{"killed", killed},
 		{"cut in a batch", cut},
 		{"does not answer", frozen},
+		{"slow", slow},
 	} {
 		t.Run(part.name, func(t T) { part.run(newStoreTest(t, s.start(t)), b) })
 	}
@@ -260,6 +262,17 @@ func frozen(s *storeTest, b Backend) {
 	s.until("a put after all", func() error { return s.try(s.entry("a", "3", 3)) })
 	s.has("after all", "a=3@3")
 	s.well("after all")
+}
+
+// slow waits for a server that needs its time, but not too much.
+func slow(s *storeTest, b Backend) {
+	b.Slow(200 * time.Millisecond)
+	defer b.Slow(0)
+	s.put(s.entry("a", "1", 1), s.entry("b", "1", 1))
+	s.put(s.entry("a", "2", 2))
+	s.delete(s.entry("b", "", 1))
+	s.has("with a slow server", "a=2@2")
+	s.well("with a slow server")
 }
 
 // watchedBeyond looks whether a watch tells of changes again after the server was killed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -73,8 +74,13 @@ func denied(err error) bool {
 	return errors.Is(err, errNewer) || errors.Is(err, errOlder) || errors.Is(err, errForeign)
 }
 
+// healthTime is how long the database may take to show that it is there: less than the host waits for us.
+const healthTime = 2 * time.Second
+
 // health says whether the store works.
 func (s *store) health(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
 	if err := s.usable(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // layoutVersion is the version of the layout in the server. To change the layout: raise it, and say in the README how to move what is
@@ -87,8 +88,13 @@ func (s *store) checkDurability(ctx context.Context) error {
 	return fmt.Errorf("%w: %s", errLoses, strings.Join(wrong, "; "))
 }
 
+// healthTime is how long the server may take to show that it is there: less than the host waits for us.
+const healthTime = 2 * time.Second
+
 // health says whether the store works.
 func (s *store) health(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
 	if err := s.usable(ctx); err != nil {
 		return err
 	}

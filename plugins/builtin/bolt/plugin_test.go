@@ -10,8 +10,8 @@ import (
 	"github.com/discv5/host/sdk/sdktest"
 )
 
-// TestMain serves the plugin when the test binary is started as one.
-func TestMain(m *testing.M) {
+// serveOrTest serves the plugin when the test binary is started as one.
+func serveOrTest(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "serve" {
 		sdk.Serve(Plugin())
 	}
