@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ The summary goes to stderr: nodes by network (what their records say they take p
 	fs.DurationVar(&c.timeout, "timeout", crawlTimeout, "how long to wait for each answer")
 	fs.Float64Var(&c.rate, "rate", crawlRate, fmt.Sprintf("most `requests` to send a second, up to %d", mostRate))
 	fs.IntVar(&c.parallel, "parallel", crawlParallel, fmt.Sprintf("most `requests` in flight, 1 to %d", mostParallel))
-	fs.IntVar(&c.maxNodes, "max-nodes", crawlNodes, "most `nodes` to know of, at about 1 kB of memory each")
+	fs.IntVar(&c.maxNodes, "max-nodes", crawlNodes, "most `nodes` to know of, at about 600 bytes of memory each")
 	fs.DurationVar(&c.limit, "for", 0, "stop after this time (default: when nobody is left)")
 	fs.StringVar(&c.state, "state", "", "`file` to keep the crawl in, and to resume it from")
 	fs.DurationVar(&c.maxAge, "max-age", crawlMaxAge, "with --state: ask nobody again who was asked within this time")
@@ -104,7 +105,7 @@ func (c *crawling) check() error {
 	case c.parallel < 1 || c.parallel > mostParallel:
 		return bad(fmt.Sprintf("--parallel %d is out of range", c.parallel), fmt.Sprintf("use a number from 1 to %d", mostParallel))
 	case c.maxNodes < 1:
-		return bad(fmt.Sprintf("--max-nodes %d is out of range", c.maxNodes), "use a number above 0; each node takes about 1 kB of memory")
+		return bad(fmt.Sprintf("--max-nodes %d is out of range", c.maxNodes), "use a number above 0; each node takes about 600 bytes of memory")
 	case c.limit < 0 || c.limit == 0 && c.cmd.Flags().Changed("for"):
 		return bad(fmt.Sprintf("--for %v leaves no time", c.limit), "write a duration like 10m, or leave the flag out")
 	case c.maxAge < 0:
@@ -178,7 +179,7 @@ func (c *crawling) run() (err error) {
 			cfg.PrivateKey = key
 		}
 		if len(c.listen) == 0 {
-			anywhere(cfg.Listen)
+			cfg.Listen = everywhere(cfg.Listen, wayByIPv6)
 		}
 	})
 	if err != nil {
@@ -195,16 +196,37 @@ func (c *crawling) run() (err error) {
 	return c.walk(machine, node, state, results, summaryFile)
 }
 
-// anywhere makes loopback addresses unspecified ones, which do not get into our record. Nobody can hand out a node that is
-// gone in a minute then.
-func anywhere(listen []netip.AddrPort) {
-	for i, at := range listen {
+// everywhere chooses the addresses to listen on, given those that reach the first nodes: unspecified ones, which do not get into
+// our record, so that nobody can hand out a node that is gone in a minute. A crawl of more than this machine takes both families
+// if there is a way out by IPv6.
+func everywhere(listen []netip.AddrPort, way6 func() bool) []netip.AddrPort {
+	var all []netip.AddrPort
+	local, has6 := false, false
+	for _, at := range listen {
+		local = local || at.Addr().IsLoopback()
+		has6 = has6 || at.Addr().Is6()
 		ip := netip.IPv6Unspecified()
 		if at.Addr().Is4() {
 			ip = netip.IPv4Unspecified()
 		}
-		listen[i] = netip.AddrPortFrom(ip, at.Port())
+		all = append(all, netip.AddrPortFrom(ip, at.Port()))
 	}
+	if !local && !has6 && way6() {
+		all = append(all, netip.AddrPortFrom(netip.IPv6Unspecified(), 0))
+	}
+	return all
+}
+
+// publicIPv6 is an address that is on the Internet if anything is; nothing is sent there.
+const publicIPv6 = "[2000::1]:9"
+
+// wayByIPv6 reports whether this machine knows a way to the Internet by IPv6.
+func wayByIPv6() bool {
+	conn, err := net.Dial("udp6", publicIPv6)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
 }
 
 func (c *crawling) machine(node *core.Node) crawl.MachineConfig {

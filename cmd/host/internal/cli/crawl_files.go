@@ -75,5 +75,9 @@ func (f *resultFile) failure(err error) error {
 	if err == nil || f.path == "" {
 		return err
 	}
-	return hint.Wrap(fmt.Errorf("%s: %w", f.flag, err), "is its disk full? What the file held before is still there")
+	advice := "is its disk full? What the file held before is still there"
+	if f.direct {
+		advice = "the output is not complete; is there room, and somebody who reads it?"
+	}
+	return hint.Wrap(fmt.Errorf("%s: %w", f.flag, err), advice)
 }

@@ -24,6 +24,6 @@
 //
 // # Limits
 //
-// Nodes known (MachineConfig.MaxNodes, some 800 bytes each), requests in flight and a second (Parallel, Rate), requests to one node
+// Nodes known (MachineConfig.MaxNodes, some 600 bytes each with records of the longest kind), requests in flight and a second (Parallel, Rate), requests to one node
 // (maxAsks), requests to one address (every addressGap) and nodes asked there (maxPerAddress), values counted in a summary (maxValues).
 package crawl

@@ -17,8 +17,8 @@ const (
 	Invalid   Reason = "invalid answer"  // it answered what is no answer
 	Overload  Reason = "overload"        // this machine could not keep up
 	BadRecord Reason = "bad record"
-	NotAsked  Reason = "not asked" // the crawl ended before its turn
-	Unending  Reason = "too many"  // it had somebody new in every answer
+	NotAsked  Reason = "not asked"       // the crawl ended before its turn
+	Unending  Reason = "endless answers" // it was asked maxAsks times and still had somebody
 )
 
 // Answered takes the answer to a request: records whose signatures were checked, at the distances asked for.

@@ -20,9 +20,8 @@ type Asker interface {
 type Runner struct {
 	Machine  *Machine // that knows where to begin
 	Asker    Asker
-	State    *State                                  // nil: nothing is kept
-	Progress func(elapsed time.Duration, c Counts)   // called every tick; nil: nobody looks
-	Failed   func(ask Ask, err error, reason Reason) // a failed request, for a log; nil: nobody looks
+	State    *State                                // nil: nothing is kept
+	Progress func(elapsed time.Duration, c Counts) // called every tick; nil: nobody looks
 }
 
 // tick is how often the state is written and progress is shown.
@@ -102,11 +101,7 @@ func (r *Runner) take(now time.Time, o outcome) {
 		r.Machine.Answered(now, o.ask, o.nodes, o.rtt)
 		return
 	}
-	reason := reasonOf(o.err)
-	if r.Failed != nil {
-		r.Failed(o.ask, o.err, reason)
-	}
-	r.Machine.Failed(now, o.ask, reason)
+	r.Machine.Failed(now, o.ask, reasonOf(o.err))
 }
 
 func reasonOf(err error) Reason {
