@@ -22,8 +22,8 @@ const (
 )
 
 // term is one operand of the outermost "&&". In CEL, a false operand decides whatever the others
-// are, and without one an error does; an expression that ends in an error does not match. So the terms can be asked one after
-// the other, and the first that is not true has the reason.
+// are, and without one an error does; an expression that ends in an error does not match. So the
+// terms can be asked one after the other, and the first that is not true has the reason.
 type term struct {
 	program      cel.Program
 	text         string
