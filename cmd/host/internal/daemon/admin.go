@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -24,7 +25,7 @@ func (h *host) openAdmin() (err error) {
 		return none
 	}
 	settings := admin.Config{
-		Node: h.node, Plugins: h.set, Feed: h.feed, Version: build.Read().Version,
+		Node: &operated{plainNode: h.node, path: filepath.Join(cfg.DataDir, fieldsName)}, Plugins: h.set, Feed: h.feed, Version: build.Read().Version,
 		Metrics: metrics.Handler(metrics.Config{
 			Node: h.node, Plugins: h.set, Admin: counted, Reloads: h.reloads, Build: build.Read(), Log: h.log.Named("metrics"),
 		}),

@@ -8,7 +8,7 @@
 //   - endpoint.go: whether the published record leads to the node
 //   - settings.go: the configuration as core understands it; bans.go: its bans
 //   - plugins.go: the plugin blocks as package plugins understands them
-//   - admin.go: who may ask and steer
+//   - admin.go: who may ask and steer; fields.go: the fields that they give the record
 //   - reload.go: taking over what changed; watch.go: when a file did
 //   - life.go: the log of the node's life; systemd.go: what the service manager hears
 //   - mapping.go: the port mapping, when one is asked for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
@@ -87,6 +88,13 @@ func (h *host) listen() (bootnodes int, err error) {
 	cfg := &h.loaded.Config
 	settings, err := coreConfig(cfg, h.id, h.log)
 	if err != nil {
+		return 0, err
+	}
+	given, err := readFields(filepath.Join(cfg.DataDir, fieldsName))
+	if err != nil {
+		return 0, err
+	}
+	if settings.Fields, err = given.entries(); err != nil {
 		return 0, err
 	}
 	settings.Filters, settings.Store, settings.Talk = h.set.Filters(), h.set.Store(), talkLimits(h.loaded.Plugins)
