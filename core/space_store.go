@@ -171,7 +171,7 @@ const storedSpaceValue = 1
 func encodeStoredSpace(value []byte) []byte { return appendBytes(nil, storedSpaceValue, value) }
 
 func decodeStoredSpace(b []byte) (value []byte, ok bool) {
-	ok = fields(b, func(field protowire.Number, data []byte, _ uint64) {
+	ok = eachField(b, func(field protowire.Number, data []byte, _ uint64) {
 		if field == storedSpaceValue {
 			value = data
 		}

@@ -58,8 +58,8 @@ const maxStoredReason = 256
 // maxStoredTime is the end of the year 9999, the last that JSON can tell.
 var maxStoredTime = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() - 1
 
-// fields calls each for the fields of a protobuf message. It reports false for what is none.
-func fields(b []byte, each func(field protowire.Number, data []byte, v uint64)) bool {
+// eachField calls each for the fields of a protobuf message. It reports false for what is none.
+func eachField(b []byte, each func(field protowire.Number, data []byte, v uint64)) bool {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -93,7 +93,7 @@ func fields(b []byte, each func(field protowire.Number, data []byte, v uint64)) 
 }
 
 func decodeStoredNode(b []byte) (record []byte, ok bool) {
-	ok = fields(b, func(field protowire.Number, data []byte, _ uint64) {
+	ok = eachField(b, func(field protowire.Number, data []byte, _ uint64) {
 		if field == storedNodeRecord {
 			record = data
 		}
@@ -119,7 +119,7 @@ type storedContact struct {
 func decodeStoredContact(b []byte) (c storedContact, ok bool) {
 	var ip netip.Addr
 	var port uint64
-	ok = fields(b, func(field protowire.Number, data []byte, v uint64) {
+	ok = eachField(b, func(field protowire.Number, data []byte, v uint64) {
 		switch field {
 		case storedContactIP:
 			ip, _ = netip.AddrFromSlice(data)
@@ -143,7 +143,7 @@ func decodeStoredContact(b []byte) (c storedContact, ok bool) {
 
 func decodeStoredBan(b []byte) (ban Ban, ok bool) {
 	subject := ""
-	ok = fields(b, func(field protowire.Number, data []byte, v uint64) {
+	ok = eachField(b, func(field protowire.Number, data []byte, v uint64) {
 		switch field {
 		case storedBanSubject:
 			subject = string(data)
