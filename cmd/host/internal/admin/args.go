@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/subject"
 	"github.com/discv5/host/core"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
@@ -161,19 +163,15 @@ func (a *args) bytes(i int) ([]byte, error) {
 	return b, nil
 }
 
-// subject reads whom a ban is for: a node id, a record, an address or a range of addresses.
+// subject reads whom a ban is for.
 func (a *args) subject(i int) (b core.Ban, err error) {
-	const what = "a node id, a node record, an address or a range like 192.0.2.0/24"
-	text, err := a.text(i, what)
+	text, err := a.text(i, subject.Forms)
 	if err != nil {
 		return b, err
 	}
-	if prefix, ok := parsePrefix(text); ok {
-		b.Prefix = prefix
-		return b, nil
+	who, err := subject.Parse(text)
+	if err != nil {
+		return b, fail(CodeInvalidParams, fmt.Sprintf("%s: %v", a.names[i], err), "invalid_params", hint.Of(err))
 	}
-	if b.ID, err = a.id(i); err != nil && !strings.HasPrefix(text, "enr:") {
-		err = a.bad(i, what)
-	}
-	return b, err
+	return core.Ban{ID: who.ID, Prefix: who.Prefix}, nil
 }

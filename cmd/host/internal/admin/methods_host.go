@@ -23,16 +23,6 @@ func filterExplain(ctx context.Context, a *args) (any, error) {
 	return Explained{hexID(node.ID()), passes, verdicts}, nil
 }
 
-// parsePrefix reads a range of addresses, or a single one.
-func parsePrefix(text string) (netip.Prefix, bool) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), true
-	}
-	prefix, err := netip.ParsePrefix(text)
-	return prefix.Masked(), err == nil
-}
-
 // duration reads a time span like 90m, or a number of seconds.
 func (a *args) duration(i int) (time.Duration, error) {
 	const what = "a time like 1h30m, or seconds, up to 100 years"

@@ -70,8 +70,8 @@ func newEnrSet() *cobra.Command {
 	return operating(&cobra.Command{
 		Use:   "set KEY=VALUE…",
 		Short: "Set fields of a running host's record",
-		Long: `Set fields of a running host's record, all or none, and show the record then. They stay until they are unset or the
-host ends.
+		Long: `Set fields of a running host's record, all or none, and show the record then. They stay until they are unset, also
+over restarts of the host.
 
 A VALUE of digits is a number, 0x and hex are bytes, rlp:0x and hex an encoding as it goes into the record, text: and whatever
 follows that text; anything else is text. Fields of plugins and those that make up the identity and endpoint cannot be set.`,

@@ -61,31 +61,23 @@ a file or a variable.`,
 	root.SetFlagErrorFunc(flagError)
 	// The line of a group says COMMAND already; cobra would add one that says it again.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]{{end}}", "", 1))
-	group(root,
-		newRun(),
-		newValidate(),
-		newConfig(),
-		newDev(),
-		newPing(),
-		newFindnode(),
-		newTalk(),
-		newResolve(),
-		newLookup(),
-		newCrawl(),
-		newEnr(),
-		newKey(),
-		newPlugin(),
-		newStore(),
-		newStatus(),
-		newNodes(),
-		newFilter(),
-		newBan(),
-		newEvents(),
-		newReload(),
-		newLogLevel(),
-		newCompletion(root),
-		newVersion(),
-	)
+	group(root)
+	for _, g := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Run a node:", []*cobra.Command{newDev(), newRun(), newValidate(), newConfig(), newKey()}},
+		{"Ask the network:", []*cobra.Command{newPing(), newFindnode(), newTalk(), newResolve(), newLookup(), newCrawl()}},
+		{"Operate a running host:", []*cobra.Command{newStatus(), newNodes(), newPlugin(), newFilter(), newBan(), newStore(), newEvents(), newReload(), newLogLevel()}},
+		{"Others:", []*cobra.Command{newEnr(), newCompletion(root), newVersion()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, cmd := range g.commands {
+			cmd.GroupID = g.title
+		}
+		root.AddCommand(g.commands...)
+	}
+	root.SetHelpCommandGroupID("Others:")
 	return root
 }
 
