@@ -203,6 +203,13 @@ func (f *filterChain) decideTable(j *judged) {
 	}
 }
 
+// returned looks again at a node that came into the table from the reserve, where verdicts end and nobody asks again.
+func (f *filterChain) returned(now time.Time, node *enode.Node) {
+	if len(f.filters) > 0 {
+		f.decideTable(f.about(now, node))
+	}
+}
+
 // refreshAt makes sure that the table is looked at when a verdict is to be asked for again.
 func (f *filterChain) refreshAt(now, at time.Time) {
 	if earliest := f.swept.Add(sweepPause); at.Before(earliest) {

@@ -223,3 +223,40 @@ func TestFilterForgetVerdictsIsPaced(t *testing.T) {
 		}
 	})
 }
+
+// Verdicts on nodes in reserve are not refreshed while they end. Who comes out of it is asked about again.
+func TestFilterJudgesWhoComesOutOfReserve(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		r := &rules{verdict: always(Verdict{Decision: Accept, TTL: 40 * time.Second})}
+		n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: r, Stages: []Stage{StageTable}}))
+		all := s.crowd(n, 800)
+		r.change(func() { r.verdict = odd })
+		pass(time.Minute)
+		count := func() (entries, reserve, rejected int) {
+			n.turn(func(time.Time) {
+				entries, reserve = n.table.Len(), n.table.Replacements()
+				for e := range n.table.All() {
+					if e.Node.Seq()%2 == 1 {
+						rejected++
+					}
+				}
+			})
+			return entries, reserve, rejected
+		}
+		entries, reserve, rejected := count()
+		if entries < 50 || reserve < 50 || rejected > 0 {
+			t.Fatalf("%d nodes in the table, %d in reserve, %d that do not pass any more", entries, reserve, rejected)
+		}
+		before := n.Stats().NodesAdded
+		n.turn(func(now time.Time) {
+			for _, node := range all {
+				n.failedNode(now, node.ID())
+			}
+		})
+		settle()
+		promoted := n.Stats().NodesAdded - before
+		if _, _, rejected = count(); rejected > 0 || promoted < 30 {
+			t.Errorf("of %d nodes that came out of reserve %d do not pass", promoted, rejected)
+		}
+	})
+}

@@ -199,6 +199,7 @@ func (n *Node) alive(now time.Time, id enode.ID, rtt time.Duration, note func(ti
 		e, _ = n.table.Entry(id)
 		n.stats.NodesAdded++
 		n.events.publish(Event{Type: NodeAdded, ID: id, Addr: e.Addr, Node: e.Node})
+		n.filters.returned(now, e.Node)
 	}
 	if !verified {
 		n.checksDue = true
@@ -218,6 +219,8 @@ func (n *Node) failedNode(now time.Time, id enode.ID) {
 		n.events.publish(Event{Type: NodeAdded, ID: promoted.ID(), Addr: promoted.Addr, Node: promoted.Node})
 		if n.bannedNode(now, promoted.Node) {
 			n.removeNode(now, promoted.ID()) // its range was banned while it was in reserve
+		} else {
+			n.filters.returned(now, promoted.Node)
 		}
 	}
 	n.checksDue = true

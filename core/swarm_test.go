@@ -39,12 +39,15 @@ func newSwarm(t *testing.T, cfg netsim.Config, size int) *swarm {
 }
 
 // join starts one more node.
-func (s *swarm) join() *Node {
+func (s *swarm) join(adjust ...func(*Config)) *Node {
 	s.next++
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(20 + s.next>>8), byte(s.next), 7, 1}), 9000)
 	cfg := Config{PrivateKey: swarmKey(s.next), NewKey: true, Conns: []PacketConn{s.net.Listen(addr)}, Workers: 1}
 	if s.boot != nil {
 		cfg.Bootnodes = []*enode.Node{s.boot}
+	}
+	for _, f := range adjust {
+		f(&cfg)
 	}
 	n, err := Listen(cfg)
 	if err != nil {
