@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins/builtin/expr"
 	"github.com/discv5/host/sdk"
 	"github.com/discv5/host/sdk/pluginpb"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -191,6 +192,8 @@ func behave(mode string) {
 		sdk.Serve(&sdk.FilterPlugin{Info: sdk.Info{Name: "filter"}, Config: c, Filter: sdk.FilterFunc(func(n *enode.Node) bool {
 			return c.Answer == "" || n.Load(enr.WithEntry(c.Answer, new([]byte))) == nil
 		})})
+	case "expr":
+		sdk.Serve(gated(expr.Plugin(), os.Args[2]))
 	case "filter at serve":
 		sdk.Serve(&sdk.FilterPlugin{Info: sdk.Info{Name: "filter"}, Stages: []sdk.Stage{sdk.StageServe}, Filter: sdk.FilterFunc(func(*enode.Node) bool { return false })})
 	case "store":
