@@ -14,7 +14,7 @@
 //   - talk.go: the extension point TALK; talk_serve.go: places and answers; talk_send.go: calls that nobody waits for
 //   - filter.go: what a filter is; filter_chain.go: verdicts and what they do; filter_worker.go: how a filter is asked;
 //     filter_stats.go: counters and explanations
-//   - store.go: what a store is; store_writer.go: writing behind; store_load.go: reading at the start; store_watch.go: what
+//   - store.go: what a store is; store_writer.go: writing behind; store_load.go: reading at the start; store_table.go: who was in the table; store_watch.go: what
 //     other hosts store; stored.go: encodings
 //   - space.go: key-value spaces of extensions; space_held.go: what they hold; space_store.go: what becomes of it in the store
 //   - guest.go: goroutines that call filters and the store
@@ -50,7 +50,7 @@
 // remembered (maxRecords), TALK requests in flight (Config.Talk, three quarters for one protocol), records taken from one answer (maxAnswerRecords), packets of one answer
 // (maxAnswerPackets), nodes whose verdicts are remembered (maxVerdicts), questions that wait for a filter (maxPending for
 // each stage), kinds of decisions counted (maxReasons), changes that wait for the store (maxUnsaved, and as much for bans), nodes read
-// from it (seedScans · seedsPerScan, nearScans · seedsPerScan), records that other hosts stored (learnRate). What extensions make grow: spaces (maxSpaces), what each holds (MaxSpaceKeys, MaxSpaceSize), and
+// from it (seedScans · seedsPerScan, nearScans · seedsPerScan, maxTableChunks · tableChunk), records that other hosts stored (learnRate). What extensions make grow: spaces (maxSpaces), what each holds (MaxSpaceKeys, MaxSpaceSize), and
 // its deletions that wait for the store (maxSpaceGone); other changes of a space that wait are entries that it holds.
 // TALK protocols with counters of their own (maxServedCounters, maxAskedCounters), which no stranger adds to.
 // Our own: calls under way and callbacks owed (maxCalls each), addresses that the socket refused to send to (maxUnsent), lookups under

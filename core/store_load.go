@@ -219,13 +219,9 @@ func (s *storeWriter) offerStored(entries []Entry, count *int) error {
 
 // contacts reads when and where nodes answered last.
 func (s *storeWriter) contacts(now time.Time, keys [][]byte) (map[string]storedContact, error) {
-	var entries []Entry
-	err := s.call(s.n.closing, func(ctx context.Context) (err error) {
-		entries, err = s.store.Get(ctx, keys)
-		return err
-	})
+	entries, err := s.get(keys)
 	contacts := make(map[string]storedContact, len(keys))
-	for _, e := range entries[:min(len(entries), len(keys))] {
+	for _, e := range entries {
 		if c, ok := decodeStoredContact(e.Value); ok && !e.expired(now) {
 			contacts[string(e.Key)] = c
 		}

@@ -264,10 +264,15 @@ func FuzzStored(f *testing.F) {
 	})
 }
 
-// mute is a store whose Get fails.
+// mute is a store whose Get fails for contacts.
 type mute struct{ *memStore }
 
-func (m mute) Get(context.Context, [][]byte) ([]Entry, error) { return nil, errDown }
+func (m mute) Get(ctx context.Context, keys [][]byte) ([]Entry, error) {
+	if bytes.HasPrefix(keys[0], []byte(seenPrefix)) {
+		return nil, errDown
+	}
+	return m.memStore.Get(ctx, keys)
+}
 
 // A store that does not tell what it has is written all the same, and the failure is counted.
 func TestStoreThatCannotBeAsked(t *testing.T) {

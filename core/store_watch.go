@@ -2,7 +2,6 @@ package core
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net/netip"
 	"time"
@@ -131,14 +130,9 @@ func (s *storeWriter) loadMet() error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var found []Entry
-	err := s.call(s.n.closing, func(ctx context.Context) (err error) {
-		found, err = s.store.Get(ctx, keys)
-		return err
-	})
+	found, err := s.get(keys)
 	if err != nil {
 		return err
 	}
-	found = found[:min(len(found), len(keys))]
 	return s.offerStored(found, &s.stats.Learned)
 }

@@ -25,7 +25,10 @@ type storeWriter struct {
 	loads    []func() error    // what is to be read; taken by work
 	met      map[enode.ID]bool // strangers to us that another host has met; their records are to be read
 	learning limit.Bucket      // of learnRate
-	clock    uint64            // the last Version of a ban or of an entry of a space
+	started  time.Time
+	tabled   int       // ids of the table that the store has
+	tabledAt time.Time // when they were written
+	clock    uint64    // the last Version of a ban or of an entry of a space
 	degraded error
 	stats    StoreStats
 }
@@ -46,6 +49,7 @@ func newStoreWriter(n *Node) *storeWriter {
 	return &storeWriter{
 		n: n, store: timed(n, n.cfg.Store), wake: make(chan struct{}, 1),
 		unsaved: make(map[string]change), written: make(map[enode.ID]writtenNode), met: make(map[enode.ID]bool),
+		started: time.Now(), tabledAt: time.Now(),
 	}
 }
 
@@ -154,7 +158,7 @@ func (s *storeWriter) version(now time.Time) uint64 {
 // work reads what the store remembers and writes what is to be remembered, until the node is closed.
 func (s *storeWriter) work() {
 	pause := time.Duration(0)
-	loads := []func() error{s.loadBans, s.loadNodes}
+	loads := []func() error{s.loadBans, s.loadTable}
 	for {
 		select {
 		case <-time.After(pause):
@@ -162,21 +166,15 @@ func (s *storeWriter) work() {
 			s.flushLast()
 			return
 		}
-		s.n.mu.Lock()
-		loads, s.loads = append(loads, s.loads...), nil
-		s.n.mu.Unlock()
 		var err error
-		loads = slices.DeleteFunc(loads, func(load func() error) bool {
-			failed := load()
-			if failed != nil {
-				err = failed
-			}
-			return failed == nil
-		})
+		loads, err = s.read(loads)
 		if failed := s.flush(s.n.closing); failed != nil {
 			err = failed
 		}
-		s.report(err, len(loads) == 0)
+		s.n.mu.Lock()
+		loaded := len(loads)+len(s.loads) == 0
+		s.n.mu.Unlock()
+		s.report(err, loaded)
 		if err != nil {
 			pause = min(max(2*pause, storePause), maxStorePause)
 			continue
@@ -189,10 +187,29 @@ func (s *storeWriter) work() {
 	}
 }
 
+// read reads what is to be read, and what that leads to. It returns what failed, which is to be read later.
+func (s *storeWriter) read(loads []func() error) (left []func() error, err error) {
+	for range 3 { // others may have something read all the time, and we have to write
+		s.n.mu.Lock()
+		loads, s.loads = append(loads, s.loads...), nil
+		s.n.mu.Unlock()
+		for _, load := range loads {
+			if failed := load(); failed != nil {
+				left, err = append(left, load), failed
+			}
+		}
+		loads = nil
+	}
+	return left, err
+}
+
 // flushLast writes what is left when the node is closed, as far as that is quick.
 func (s *storeWriter) flushLast() {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
+	s.n.mu.Lock()
+	s.saveTable(time.Now())
+	s.n.mu.Unlock()
 	if err := s.flush(ctx); err != nil {
 		s.n.mu.Lock()
 		defer s.n.mu.Unlock()
@@ -245,6 +262,9 @@ func (s *storeWriter) call(ctx context.Context, f func(ctx context.Context) erro
 // something newer came meanwhile.
 func (s *storeWriter) flush(ctx context.Context) error {
 	s.n.mu.Lock()
+	if now := time.Now(); now.Sub(s.tabledAt) >= tablePause {
+		s.saveTable(now)
+	}
 	rounds := len(s.unsaved)/storeBatch + 1
 	spaces := slices.Collect(maps.Values(s.n.spaces))
 	s.n.mu.Unlock()

@@ -90,7 +90,7 @@ func newStoreStats() *cobra.Command {
 			rows = append(rows, row{"newest contact", ago(*n.Newest)}, row{"oldest contact", ago(*n.Oldest)})
 		}
 		rows = append(rows,
-			row{"hosts", fmt.Sprintf("%d with %d bans and %d entries of plugins", n.Hosts, n.Bans, n.Others)},
+			row{"hosts", fmt.Sprintf("%d with %d bans and %d other entries", n.Hosts, n.Bans, n.Others)},
 			row{"bytes", strconv.FormatInt(n.Bytes, 10)})
 		if n.Damaged > 0 {
 			rows = append(rows, row{"damaged", strconv.Itoa(n.Damaged)})

@@ -17,7 +17,7 @@ type Stats struct {
 	Newest   *time.Time `json:"newest_contact,omitempty"`
 	Hosts    int        `json:"hosts"` // that keep something for themselves
 	Bans     int        `json:"bans"`
-	Others   int        `json:"others"` // entries of their plugins
+	Others   int        `json:"others"` // entries of their plugins, and who was in their tables
 	Bytes    int64      `json:"bytes"`  // of keys and values
 	Damaged  int        `json:"damaged"`
 }
