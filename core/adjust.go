@@ -8,7 +8,7 @@ import (
 )
 
 // SetBootnodes replaces Config.Bootnodes. Those that are new are offered to the table; those that are none any more stay in it
-// like any other node. It returns ErrClosed, or what is wrong with one of them, and changes nothing then.
+// like any other node. A node that knows nearly nobody searches at once. It returns ErrClosed, or what is wrong with one of them, and changes nothing then.
 func (n *Node) SetBootnodes(nodes []*enode.Node) error {
 	var before []*enode.Node
 	return n.adjust(func(c *Config) { before, c.Bootnodes = c.Bootnodes, slices.Clone(nodes) }, func(now time.Time) {
@@ -16,6 +16,9 @@ func (n *Node) SetBootnodes(nodes []*enode.Node) error {
 			n.table.SetBootstrap(b.ID(), n.isBootnode(b.ID()))
 		}
 		n.enterBootnodes(now)
+		if !n.cfg.NoRefresh && n.table.Verified() < nearlyEmpty {
+			n.refreshRound(now)
+		}
 	})
 }
 

@@ -401,6 +401,7 @@ func (n *Node) Ban(b Ban) error {
 func (n *Node) Unban(b Ban) (was bool) {
 	n.turn(func(now time.Time) {
 		if was = n.bans.remove(b); was {
+			n.log.Info("ban lifted", "who", banSubject(b))
 			n.events.publish(Event{Type: Unbanned, ID: b.ID, Prefix: b.Prefix.Masked()})
 		}
 		if was || !n.store.stats.Loaded { // the store may remember one

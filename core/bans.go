@@ -177,7 +177,7 @@ func (n *Node) ban(now time.Time, b Ban) {
 	if !b.Prefix.IsValid() {
 		n.table.Remove(b.ID) // a replacement
 	}
-	n.log.Info("banned", "node", banSubject(b), "reason", b.Reason, "until", b.Until)
+	n.log.Info("banned", "who", banSubject(b), "reason", b.Reason, "until", b.Until.UTC().Format(time.RFC3339))
 	n.events.publish(Event{Type: Banned, ID: b.ID, Prefix: b.Prefix, Detail: b.Reason})
 	if !b.Unsaved {
 		n.store.ban(now, b)

@@ -31,7 +31,7 @@ func (h *host) openAdmin() (err error) {
 		}),
 
 		Reload: h.reload, ReloadPlugin: h.reloadPlugin,
-		LogLevel: func() string { return strings.ToLower(h.log.GetLevel().String()) }, SetLogLevel: h.setLogLevel,
+		LogLevel: h.logLevel, SetLogLevel: h.setLogLevel,
 
 		Compile: compile,
 
@@ -41,10 +41,22 @@ func (h *host) openAdmin() (err error) {
 	if settings.Socket == "" && !settings.TCP.IsValid() {
 		return nil
 	}
-	h.admin, err = admin.Listen(settings)
+	if h.admin, err = admin.Listen(settings); err != nil {
+		return adviseAdmin(err)
+	}
 	server.Store(h.admin)
-	return err
+	where := []any{}
+	if at := h.admin.Socket(); at != "" {
+		where = append(where, "socket", at)
+	}
+	if at := h.admin.TCPAddr(); at.IsValid() {
+		where = append(where, "addr", at)
+	}
+	h.log.Info("operators may ask", where...)
+	return nil
 }
+
+func (h *host) logLevel() string { return strings.ToLower(h.log.GetLevel().String()) }
 
 func (h *host) setLogLevel(level string) error {
 	if err := logging.CheckLevel(level); err != nil {

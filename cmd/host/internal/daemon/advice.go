@@ -28,3 +28,17 @@ func advise(err error) error {
 	}
 	return err
 }
+
+// adviseAdmin adds what to do to an error of admin.Listen.
+func adviseAdmin(err error) error {
+	switch {
+	case hint.Of(err) != "":
+	case errors.Is(err, errInUse):
+		return hint.Wrap(err, "another program has that port; stop it, or choose another one with listen in the admin block")
+	case errors.Is(err, errDenied):
+		return hint.Wrap(err, "this user may not open it; choose a port above 1023 and a socket in a folder of its own, in the admin block")
+	case errors.Is(err, errNotHere):
+		return hint.Wrap(err, "this machine does not have that address; choose another one with listen in the admin block")
+	}
+	return err
+}

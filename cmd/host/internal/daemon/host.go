@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/config"
@@ -13,6 +14,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/portmap"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -45,16 +47,16 @@ func start(ctx context.Context, o Options) (*host, error) {
 	if h.id, err = openIdentity(ctx, &loaded.Config); err != nil {
 		return nil, err
 	}
-	if err := h.open(); err != nil {
+	if err := h.open(ctx); err != nil {
 		return nil, errors.Join(err, h.stop())
 	}
 	return h, nil
 }
 
 // open starts what there is once the data folder is the host's own.
-func (h *host) open() error {
+func (h *host) open(ctx context.Context) error {
 	cfg := &h.loaded.Config
-	bootnodes, err := h.listen()
+	join, err := h.listen()
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (h *host) open() error {
 	if h.events, err = h.node.Events(eventsWaiting); err != nil {
 		return err
 	}
-	h.life = newLife(h.node, h.log, bootnodes)
+	h.life = newLife(h.node, h.log, len(join))
 	h.life.started(cfg, h.id)
 	if h.mapping, err = openMapping(cfg, h.node, h.log); err != nil {
 		return err
@@ -75,11 +77,27 @@ func (h *host) open() error {
 	if err := h.set.Run(h.node); err != nil {
 		return err
 	}
-	return h.openAdmin()
+	if err := h.openAdmin(); err != nil {
+		return err
+	}
+	if len(h.set.Filters()) > 0 {
+		h.settle(ctx)
+	}
+	return h.node.SetBootnodes(join)
 }
 
-// listen starts the node and tells how many it knows to join by.
-func (h *host) listen() (bootnodes int, err error) {
+// settlePatience is how long the node waits for its filters before it meets others.
+const settlePatience = 3 * time.Second
+
+// settle waits until the plugins have been started, with success or without.
+func (h *host) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settlePatience)
+	defer cancel()
+	_ = h.set.Settle(ctx) // who takes longer is late
+}
+
+// listen starts the node, and tells whom it is to join by. It does not join yet: the filters have to be there before it meets anybody.
+func (h *host) listen() (join []*enode.Node, err error) {
 	defer func() {
 		if err != nil && h.id.fresh {
 			h.id.markUnused() // the node was never there
@@ -88,20 +106,21 @@ func (h *host) listen() (bootnodes int, err error) {
 	cfg := &h.loaded.Config
 	settings, err := coreConfig(cfg, h.id, h.log)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	join, settings.Bootnodes = settings.Bootnodes, nil
 	given, err := readFields(filepath.Join(cfg.DataDir, fieldsName))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if settings.Fields, err = given.entries(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	settings.Filters, settings.Store, settings.Talk = h.set.Filters(), h.set.Store(), talkLimits(h.loaded.Plugins)
 	if h.node, err = core.Listen(settings); err != nil {
-		return 0, advise(err)
+		return nil, advise(err)
 	}
-	return len(settings.Bootnodes), checkPublished(cfg, h.node)
+	return join, checkPublished(cfg, h.node)
 }
 
 // stop ends what was started: first those who ask, then the plugins, the node and the mapping. The plugins but the store end

@@ -136,6 +136,7 @@ func (h *host) readAgain(ctx context.Context, result *admin.ReloadResult) (fresh
 // is closing.
 func (h *host) apply(fresh *config.Loaded, result *admin.ReloadResult) {
 	now, next := &h.loaded.Config, &fresh.Config
+	now.LogLevel = h.logLevel() // operators change it too, until a reload
 	changed := now.Changed(next)
 	take := func(concerns func(key string) bool, do func() error, took func()) {
 		var keys []string

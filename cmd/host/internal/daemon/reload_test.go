@@ -130,6 +130,10 @@ table {
 		t.Errorf("bans %v, want %v", bans, want)
 	}
 	r.want(r.reload(next), "changed [], refused [], restart [session_cache table.bucket_ip_limit], unchanged []")
+	if err := r.h.setLogLevel("error"); err != nil {
+		t.Fatal(err)
+	}
+	r.want(r.reload(next), "changed [log_level], refused [], restart [session_cache table.bucket_ip_limit], unchanged []")
 }
 
 // A configuration with a mistake changes nothing at all.
