@@ -77,7 +77,7 @@ const (
 
 // StoreStats tells how the store does.
 type StoreStats struct {
-	Waiting  int    // gauge: changes that wait to be written
+	Waiting  int    // gauge: changes that wait to be written, or are being written
 	Written  uint64 // changes
 	Dropped  uint64 // changes of nodes and bans for which too many waited
 	Failures uint64 // attempts to read or write

@@ -21,6 +21,7 @@ type storeWriter struct {
 	wake  chan struct{}
 
 	unsaved  map[string]change
+	underway int // changes that are being written, and not among the unsaved
 	written  map[enode.ID]writtenNode
 	loads    []func() error    // what is to be read; taken by work
 	met      map[enode.ID]bool // strangers to us that another host has met; their records are to be read
@@ -219,7 +220,7 @@ func (s *storeWriter) flushLast() {
 
 // waiting returns the number of changes that are to be written.
 func (s *storeWriter) waiting() int {
-	count := len(s.unsaved)
+	count := len(s.unsaved) + s.underway
 	for _, space := range s.n.spaces {
 		count += space.waiting()
 	}
@@ -280,6 +281,9 @@ func (s *storeWriter) flush(ctx context.Context) error {
 			s.putBack(batch)
 			return err
 		}
+		s.n.mu.Lock()
+		s.underway = 0
+		s.n.mu.Unlock()
 	}
 	for _, space := range spaces {
 		for range space.waiting()/storeBatch + 1 {
@@ -392,12 +396,14 @@ func (s *storeWriter) take() (batch []change) {
 		batch = append(batch, c)
 		delete(s.unsaved, k)
 	}
+	s.underway = len(batch)
 	return batch
 }
 
 func (s *storeWriter) putBack(batch []change) {
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
+	s.underway = 0
 	for _, c := range batch {
 		key := string(c.Key)
 		if _, newer := s.unsaved[key]; newer {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,8 @@ type spec struct {
 	Peers         []string
 }
 
-// runHost is the program of such a host: it changes its record all the time, bans, and says what it does on stdout, until stdin ends.
+// runHost is the program of such a host: it changes its record all the time, bans, and says what it does on stdout, until stdin ends. After a
+// line on stdin it changes nothing any more.
 func runHost(args []string) int {
 	var s spec
 	if err := json.Unmarshal([]byte(args[0]), &s); err != nil {
@@ -55,12 +57,19 @@ func runHost(args []string) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
+	var quiet atomic.Bool
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); { // until the test ends
+			quiet.Store(true)
+		}
 		os.Exit(0)
 	}()
 	plugin := 0
 	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
+		if quiet.Load() {
+			fmt.Println("store", storeState(h))
+			continue
+		}
 		if err := h.SetFields(context.Background(), "operator", map[string]any{"i": rand.Uint64()}); err != nil {
 			fmt.Fprintln(os.Stderr, "set a field:", err)
 		}
@@ -72,18 +81,27 @@ func runHost(args []string) int {
 			plugin = now
 			fmt.Println("plugin", plugin)
 		}
-		state := "ok"
-		if h.StoreError() != nil || h.StoreStats().Waiting > 0 || !h.StoreStats().Loaded {
-			state = "behind"
-		}
-		fmt.Println("store", state)
 	}
+}
+
+// storeState tells whether all is written, and the sum of the sequence numbers of the nodes that are verified: others are not stored.
+func storeState(h *host) string {
+	sum := uint64(0)
+	for _, n := range h.Table().Nodes {
+		if n.Verified {
+			sum += n.Node.Seq()
+		}
+	}
+	if s := h.StoreStats(); h.StoreError() != nil || s.Waiting > 0 || !s.Loaded {
+		return "behind"
+	}
+	return fmt.Sprint("has ", sum)
 }
 
 // child is a running process of runHost.
 type child struct {
 	cmd  *exec.Cmd
-	life io.Closer
+	life io.WriteCloser
 	read sync.WaitGroup
 
 	mu      sync.Mutex
@@ -164,6 +182,14 @@ func (c *child) store() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
+}
+
+// quiet makes it change nothing any more.
+func (c *child) quiet(t testing.TB) {
+	t.Helper()
+	if _, err := io.WriteString(c.life, "quiet\n"); err != nil {
+		t.Error(err)
+	}
 }
 
 // killPlugin kills its plugin, if there is one just now.
