@@ -22,6 +22,25 @@ func (n *Node) SetBootnodes(nodes []*enode.Node) error {
 	})
 }
 
+// SetBans replaces Config.Bans. What was banned by somebody else too stays banned. It returns ErrClosed, or what is wrong with one
+// of them, and changes nothing then.
+func (n *Node) SetBans(bans []Ban) error {
+	return n.adjust(func(c *Config) { c.Bans = slices.Clone(bans) }, n.banPermanently)
+}
+
+// banPermanently makes the bans of the configuration hold.
+func (n *Node) banPermanently(now time.Time) {
+	before := n.bans.permanent
+	n.bans.permanent = new(banList)
+	for _, b := range n.cfg.Bans {
+		b.Permanent, b.Until = true, time.Time{}
+		b, _ = n.bans.permanent.add(b)
+		if _, held := before.subject(b); !held {
+			n.expelBanned(now, b)
+		}
+	}
+}
+
 // SetLimits replaces Config.Limits; a rate that is zero is the default. Tokens that were taken count at the old rates. It returns
 // ErrClosed, or what is wrong with a rate, and changes nothing then.
 func (n *Node) SetLimits(l Limits) error {
@@ -43,7 +62,7 @@ func (n *Node) adjust(change func(*Config), then func(time.Time)) (err error) {
 		if err = changed.Validate(); err != nil {
 			return
 		}
-		n.cfg.Bootnodes, n.cfg.Limits, n.cfg.Talk = changed.Bootnodes, changed.Limits, changed.Talk
+		n.cfg.Bootnodes, n.cfg.Bans, n.cfg.Limits, n.cfg.Talk = changed.Bootnodes, changed.Bans, changed.Limits, changed.Talk
 		then(now)
 	})
 	if !open {

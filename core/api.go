@@ -388,16 +388,14 @@ func (n *Node) Ban(b Ban) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}
-	if b.Prefix.IsValid() && b.Prefix.Addr().Is4In6() {
-		return fmt.Errorf("core: %v is an IPv4 range in IPv6 form", b.Prefix)
-	}
+	b.Permanent = false
 	if !n.turn(func(now time.Time) { n.ban(now, b) }) {
 		return ErrClosed
 	}
 	return nil
 }
 
-// Unban ends a ban. It reports whether there was one.
+// Unban ends a ban. It reports whether there was one. Those of Config.Bans go on.
 func (n *Node) Unban(b Ban) (was bool) {
 	n.turn(func(now time.Time) {
 		if was = n.bans.remove(b); was {
@@ -411,13 +409,21 @@ func (n *Node) Unban(b Ban) (was bool) {
 	return was
 }
 
-// Bans returns the bans that hold, in the order of their end.
+// Bans returns the bans that hold, in the order of their end, the permanent ones last.
 func (n *Node) Bans() (all []Ban) {
 	n.turn(func(now time.Time) {
 		n.bans.expire(now)
-		all = slices.Collect(n.bans.all)
+		all = slices.AppendSeq(slices.Collect(n.bans.all), n.bans.permanent.all)
 	})
-	slices.SortFunc(all, func(a, b Ban) int { return a.Until.Compare(b.Until) })
+	slices.SortFunc(all, func(a, b Ban) int {
+		switch {
+		case a.Permanent == b.Permanent:
+			return a.Until.Compare(b.Until)
+		case a.Permanent:
+			return 1
+		}
+		return -1
+	})
 	return all
 }
 

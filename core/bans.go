@@ -19,17 +19,27 @@ type Ban struct {
 	Prefix netip.Prefix
 	Reason string
 	Until  time.Time
-	// Unsaved keeps the ban out of the store: whoever bans sees to it after a restart.
-	Unsaved bool
+	// Permanent is one of Config.Bans, which has no end. It is set by the node.
+	Permanent bool
 }
 
 // Validate reports what is wrong with a ban.
 func (b Ban) Validate() error {
 	switch {
-	case (b.ID != enode.ID{}) == b.Prefix.IsValid():
-		return fmt.Errorf("core: a ban is for a node id or for an address range, one of them")
+	case b.validateSubject() != nil:
+		return b.validateSubject()
 	case b.Until.IsZero():
 		return fmt.Errorf("core: a ban ends, say when")
+	}
+	return nil
+}
+
+func (b Ban) validateSubject() error {
+	if (b.ID != enode.ID{}) == b.Prefix.IsValid() {
+		return fmt.Errorf("core: a ban is for a node id or for an address range, one of them")
+	}
+	if b.Prefix.IsValid() && b.Prefix.Addr().Is4In6() {
+		return fmt.Errorf("core: %v is an IPv4 range in IPv6 form", b.Prefix)
 	}
 	return nil
 }
@@ -40,17 +50,28 @@ type banList struct {
 	prefixes map[netip.Prefix]Ban
 	lengths  map[prefixLength]int // how many prefixes have it
 	order    banOrder
+
+	permanent *banList // those of Config.Bans, which hold beside the others; nil in this list itself
 }
 
 func (l *banList) id(now time.Time, id enode.ID) bool {
+	if l.permanent != nil && l.permanent.id(now, id) {
+		return true
+	}
 	if len(l.ids) == 0 {
 		return false
 	}
 	b, ok := l.ids[id]
-	return ok && now.Before(b.Until)
+	return ok && b.holds(now)
 }
 
+// holds tells whether the end of a ban has not come.
+func (b *Ban) holds(now time.Time) bool { return b.Permanent || now.Before(b.Until) }
+
 func (l *banList) address(now time.Time, addr netip.Addr) bool {
+	if l.permanent != nil && l.permanent.address(now, addr) {
+		return true
+	}
 	if len(l.prefixes) == 0 {
 		return false
 	}
@@ -65,7 +86,7 @@ func (l *banList) address(now time.Time, addr netip.Addr) bool {
 		if err != nil {
 			continue
 		}
-		if b, ok := l.prefixes[p]; ok && now.Before(b.Until) {
+		if b, ok := l.prefixes[p]; ok && b.holds(now) {
 			return true
 		}
 	}
@@ -92,7 +113,7 @@ func (l *banList) add(b Ban) (Ban, bool) {
 	switch {
 	case known && old.Until.After(b.Until):
 		return old, false
-	case !known && len(l.ids)+len(l.prefixes) >= maxBans:
+	case !known && l.len() >= maxBans:
 		l.dropShortest()
 	}
 	if !b.Prefix.IsValid() {
@@ -106,6 +127,8 @@ func (l *banList) add(b Ban) (Ban, bool) {
 	l.note(b)
 	return b, true
 }
+
+func (l *banList) len() int { return len(l.ids) + len(l.prefixes) }
 
 // subject returns the ban of the subject of b, whose prefix is masked.
 func (l *banList) subject(b Ban) (ban Ban, ok bool) {
@@ -168,6 +191,14 @@ func (n *Node) ban(now time.Time, b Ban) {
 	if !changed {
 		return
 	}
+	n.expelBanned(now, b)
+	n.log.Info("banned", "who", banSubject(b), "reason", b.Reason, "until", b.Until.UTC().Format(time.RFC3339))
+	n.events.publish(Event{Type: Banned, ID: b.ID, Prefix: b.Prefix, Detail: b.Reason})
+	n.store.ban(now, b)
+}
+
+// expelBanned takes whom a ban is for out of the table, and ends the sessions and calls.
+func (n *Node) expelBanned(now time.Time, b Ban) {
 	n.expel(now, func(id enode.ID, addr netip.Addr) bool {
 		if b.Prefix.IsValid() {
 			return b.Prefix.Contains(addr)
@@ -176,11 +207,6 @@ func (n *Node) ban(now time.Time, b Ban) {
 	})
 	if !b.Prefix.IsValid() {
 		n.table.Remove(b.ID) // a replacement
-	}
-	n.log.Info("banned", "who", banSubject(b), "reason", b.Reason, "until", b.Until.UTC().Format(time.RFC3339))
-	n.events.publish(Event{Type: Banned, ID: b.ID, Prefix: b.Prefix, Detail: b.Reason})
-	if !b.Unsaved {
-		n.store.ban(now, b)
 	}
 }
 
@@ -228,7 +254,7 @@ func (n *Node) bannedNode(now time.Time, node *enode.Node) bool {
 	if n.bans.id(now, node.ID()) {
 		return true
 	}
-	if len(n.bans.prefixes) == 0 {
+	if len(n.bans.prefixes)+len(n.bans.permanent.prefixes) == 0 {
 		return false
 	}
 	v4, v6 := endpoints(node)

@@ -55,6 +55,8 @@ type Config struct {
 	Bootnodes []*enode.Node
 	// Filters decide about nodes, in this order.
 	Filters []FilterConfig
+	// Bans hold as long as they stand here: Until does not count, nobody lifts them but SetBans, and no store keeps them. At most 65,536.
+	Bans []Ban
 	// Store keeps nodes and bans across restarts; nil: memory only.
 	Store Store
 
@@ -227,6 +229,12 @@ func (c *Config) Validate() error {
 		if b == nil {
 			bad("bootnode %d is nil", i+1)
 		}
+	}
+	if len(c.Bans) > maxBans {
+		bad("%d bans, and %d are the most", len(c.Bans), maxBans)
+	}
+	for _, b := range c.Bans {
+		errs = append(errs, b.validateSubject())
 	}
 	errs = append(errs, validateFilters(c.Filters))
 	return errors.Join(errs...)

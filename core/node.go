@@ -148,6 +148,7 @@ func (n *Node) assemble(now time.Time) (err error) {
 	if n.table, err = table.New(tableConfig); err != nil {
 		return fmt.Errorf("core: %w", err)
 	}
+	n.bans.permanent = new(banList)
 	n.limits = inboundLimits{cfg: n.cfg.Limits, sources: limit.NewSources(0), bans: &n.bans}
 	n.outage = outage.New(n.cfg.ResponseTimeout)
 	n.votes = endpoint.NewVotes(n.cfg.VoteThreshold)

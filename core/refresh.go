@@ -38,6 +38,7 @@ type refreshState struct {
 // begin is the first turn of a node: the bootstrap nodes enter the table. What the store remembers follows.
 func (n *Node) begin(now time.Time) {
 	n.publishEndpoints(now)
+	n.banPermanently(now)
 	n.enterBootnodes(now)
 	if !n.cfg.NoRefresh {
 		n.refreshRound(now)

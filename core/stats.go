@@ -132,7 +132,7 @@ func (n *Node) Stats() (s Stats) {
 		s.TableNodes, s.TableVerified = n.table.Len(), n.table.Verified()
 		s.Calls = len(n.calls) + n.talk.unanswered
 		s.LookupsRunning, s.Jobs = n.queries, len(n.jobs)+len(n.ownJobs)
-		s.Bans = len(n.bans.ids) + len(n.bans.prefixes)
+		s.Bans = n.bans.len() + n.bans.permanent.len()
 	})
 	s.Drained = time.Unix(0, n.drained.Load())
 	return s
