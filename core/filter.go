@@ -63,6 +63,9 @@ type FilterConfig struct {
 	Name   string // in logs, metrics and explanations; every filter has another
 	Filter Filter
 	Stages []Stage // at least one
+	// Uniform says that the filter decides in the same way at every stage: it is asked once about a record, at one of
+	// Stages, and the verdict holds for all of them.
+	Uniform bool
 	// OnError is the decision when the filter fails or is late; Abstain means Accept.
 	OnError Decision
 	// DryRun asks the filter and counts what it says, but lets every node pass.

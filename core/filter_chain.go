@@ -39,10 +39,11 @@ type judged struct {
 	watchers []watcher
 }
 
-// opinions are what one filter says, stage by stage.
+// opinions are what one filter says, stage by stage; what a uniform one says is at the first.
 type opinions struct {
-	by *filterWorker
-	at [numStages]opinion
+	by      *filterWorker
+	uniform bool
+	at      [numStages]opinion
 }
 
 // opinion is the verdict of one filter at one stage.
@@ -103,7 +104,7 @@ func supersedes(a, b *enode.Node) bool {
 func (f *filterChain) unjudged(node *enode.Node) *judged {
 	j := &judged{node: node, opinions: make([]*opinions, 0, len(f.filters))}
 	for _, w := range f.filters {
-		j.opinions = append(j.opinions, &opinions{by: w})
+		j.opinions = append(j.opinions, &opinions{by: w, uniform: w.cfg.Uniform})
 	}
 	return j
 }
@@ -111,8 +112,12 @@ func (f *filterChain) unjudged(node *enode.Node) *judged {
 func (f *filterChain) askAll(now time.Time, j *judged) {
 	for _, w := range f.filters {
 		for stage, asked := range w.stages {
-			if asked {
-				w.ask(now, j, Stage(stage))
+			if !asked {
+				continue
+			}
+			w.ask(now, j, Stage(stage))
+			if w.cfg.Uniform {
+				break
 			}
 		}
 	}
@@ -174,7 +179,7 @@ func (f *filterChain) admits(now time.Time, node *enode.Node, addr netip.AddrPor
 
 // open tells whether a filter may still say something new about a node.
 func (f *filterChain) open(stage Stage, j *judged) bool {
-	return slices.ContainsFunc(j.opinions, func(o *opinions) bool { return o.at[stage].question != nil })
+	return slices.ContainsFunc(j.opinions, func(o *opinions) bool { return o.by.stages[stage] && o.at[o.by.place(stage)].question != nil })
 }
 
 // decideTable lets a waiting candidate into the table, or takes out a node that no longer passes.

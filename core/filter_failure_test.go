@@ -68,6 +68,34 @@ func TestFilterIsAskedAgainAfterAFailure(t *testing.T) {
 	})
 }
 
+// A filter that fails behind its deadline is asked again, too, whoever else looks at the table meanwhile.
+func TestFilterIsAskedAgainAfterALateFailure(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		r := &rules{before: func(context.Context) error { time.Sleep(6 * time.Second); return errors.New("no") }, verdict: always(Verdict{Decision: Reject})}
+		times := 0
+		other := decider(func(_ []*enode.Node, out []Verdict) error {
+			if out[0].Decision = Accept; times == 0 {
+				out[0].TTL = 5 * time.Second
+			}
+			times++
+			return nil
+		})
+		only := func(name string, f Filter) FilterConfig {
+			return FilterConfig{Name: name, Filter: f, Stages: []Stage{StageTable}}
+		}
+		n := s.node(quiet, filtered(only("f", r), only("other", other)))
+		node := unsigned(1, 1)
+		s.add(n, node)
+		pass(5 * time.Second)
+		s.wantInTable(n, node, 1)
+		r.change(func() { r.before = nil })
+		pass(10 * time.Second)
+		if s.wantNotInTable(n, node); times != 2 {
+			t.Errorf("the other filter was asked %d times", times)
+		}
+	})
+}
+
 func TestFilterLateAnswerCounts(t *testing.T) {
 	simulate(t, func(t *testing.T, s *sim) {
 		r := &rules{before: deaf(2 * time.Second), verdict: always(Verdict{Decision: Accept})}

@@ -35,8 +35,11 @@ func (f *filterChain) set(now time.Time, filters []FilterConfig) {
 		var w *filterWorker
 		if k >= 0 && sameFilter(before[k].filter, cfg.Filter) {
 			w = before[k]
+			if w.cfg.Uniform != cfg.Uniform {
+				w.drop(now, func(*question) bool { return true })
+			}
 			w.set(i, cfg)
-			w.drop(func(q *question) bool { return !w.stages[q.stage] })
+			w.drop(now, func(q *question) bool { return !w.stages[q.stage] })
 		} else {
 			w = newFilterWorker(f, i, cfg)
 			w.run()
@@ -48,7 +51,7 @@ func (f *filterChain) set(now time.Time, filters []FilterConfig) {
 	}
 	for _, w := range before {
 		if heirs[w] != w {
-			w.end()
+			w.end(now)
 		}
 		if heir := heirs[w]; heir != nil && heir != w {
 			heir.round = w.round + 1
@@ -87,10 +90,11 @@ func (f *filterChain) adapt(now time.Time, j *judged, heirs map[*filterWorker]*f
 		return o.by.ended
 	})
 	for _, all := range j.opinions {
+		all.reshape()
 		for stage := range all.at {
 			o := &all.at[stage]
 			switch {
-			case !all.by.stages[stage]:
+			case !all.by.stages[stage] && (stage > 0 || !all.uniform):
 				*o = opinion{}
 			case o.known && o.failure != nil:
 				o.verdict.Decision = all.by.cfg.OnError
@@ -106,19 +110,35 @@ func (f *filterChain) adapt(now time.Time, j *judged, heirs map[*filterWorker]*f
 	j.notify()
 }
 
+// reshape makes opinions uniform, or not any more, as the filter is. Nobody is asked for them meanwhile.
+func (o *opinions) reshape() {
+	w := o.by
+	if o.uniform == w.cfg.Uniform {
+		return
+	}
+	if o.uniform = w.cfg.Uniform; o.uniform {
+		first := slices.Index(w.stages[:], true)
+		o.at = [numStages]opinion{o.at[first]}
+		return
+	}
+	for stage := range o.at {
+		o.at[stage] = o.at[0]
+	}
+}
+
 // end ends a filter that is not wanted any more.
-func (w *filterWorker) end() {
+func (w *filterWorker) end(now time.Time) {
 	w.ended = true
-	w.drop(func(*question) bool { return true })
+	w.drop(now, func(*question) bool { return true })
 	w.cancel()
 }
 
 // drop forgets questions: whatever the filter says to them does not count.
-func (w *filterWorker) drop(which func(*question) bool) {
+func (w *filterWorker) drop(now time.Time, which func(*question) bool) {
 	for q := range w.questions {
 		if o := w.opinion(q.about, q.stage); o.question == q && which(q) {
 			w.chain.n.stop(q.late)
-			o.question = nil
+			w.unasked(now, o)
 		}
 	}
 	for stage := range w.queues {

@@ -217,7 +217,7 @@ func TestFilterSetAtAnyTime(t *testing.T) {
 				case 3:
 					var set []FilterConfig
 					for k, f := range filters[random.IntN(2) : 2+random.IntN(2)] {
-						f.DryRun, f.OnError = random.IntN(2) == 0, Decision(random.IntN(3))
+						f.DryRun, f.OnError, f.Uniform = random.IntN(2) == 0, Decision(random.IntN(3)), random.IntN(2) == 0
 						f.Stages = f.Stages[random.IntN(2) : 2+random.IntN(2)]
 						f.Deadline = time.Duration(100+random.IntN(300)) * time.Millisecond
 						set = slices.Insert(set, random.IntN(k+1), f)

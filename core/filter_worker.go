@@ -94,15 +94,29 @@ func (w *filterWorker) set(index int, cfg FilterConfig) {
 // run starts the goroutine.
 func (w *filterWorker) run() { w.chain.n.host("filter "+w.cfg.Name, w.work) }
 
+// place is where opinions of a stage are kept.
+func (w *filterWorker) place(stage Stage) Stage {
+	if w.cfg.Uniform {
+		return 0
+	}
+	return stage
+}
+
+// decides tells whether the answer to a question at one stage decides about another.
+func (w *filterWorker) decides(stage, asked Stage) bool {
+	return w.stages[stage] && w.place(stage) == w.place(asked)
+}
+
 // opinion returns what the filter says about a node at a stage.
 func (w *filterWorker) opinion(j *judged, stage Stage) *opinion {
+	stage = w.place(stage)
 	if w.index < len(j.opinions) && j.opinions[w.index].by == w {
 		return &j.opinions[w.index].at[stage]
 	}
 	i := slices.IndexFunc(j.opinions, func(o *opinions) bool { return o.by == w })
 	if i < 0 { // it came later
 		i = len(j.opinions)
-		j.opinions = append(j.opinions, &opinions{by: w})
+		j.opinions = append(j.opinions, &opinions{by: w, uniform: w.cfg.Uniform})
 	}
 	return &j.opinions[i].at[stage]
 }
@@ -116,7 +130,7 @@ func (w *filterWorker) ask(now time.Time, j *judged, stage Stage) {
 		return
 	}
 	o.known = o.known && now.Before(o.expires)
-	if !w.makeRoom(stage) {
+	if !w.makeRoom(now, stage) {
 		w.guess(now, j, stage, errFilterOverloaded)
 		return
 	}
@@ -144,7 +158,7 @@ func (w *filterWorker) await(now time.Time, q *question, o *opinion) {
 }
 
 // makeRoom reports whether another question may wait. The oldest one gives way if OnError decided on it meanwhile.
-func (w *filterWorker) makeRoom(stage Stage) bool {
+func (w *filterWorker) makeRoom(now time.Time, stage Stage) bool {
 	queue := w.queues[stage]
 	if len(queue) < maxPending {
 		return true
@@ -155,11 +169,19 @@ func (w *filterWorker) makeRoom(stage Stage) bool {
 	}
 	queue[0] = nil
 	w.queues[stage] = queue[1:]
-	w.opinion(oldest.about, stage).question = nil
-	if stage == StageTable {
+	w.unasked(now, w.opinion(oldest.about, stage))
+	if w.decides(StageTable, stage) {
 		w.chain.decideTable(oldest.about)
 	}
 	return true
+}
+
+// unasked notes that a question came to nothing. What is known meanwhile is asked for again in its time.
+func (w *filterWorker) unasked(now time.Time, o *opinion) {
+	o.question = nil
+	if o.known && !o.again.IsZero() {
+		w.chain.refreshAt(now, o.again)
+	}
 }
 
 // guess lets OnError decide, unless the last verdict of the filter still holds.
@@ -183,11 +205,15 @@ func (w *filterWorker) settle(now time.Time, j *judged, stage Stage, v Verdict, 
 		o.expires, o.again = now.Add(v.TTL), now.Add(again)
 	}
 	if !j.detached {
-		w.count(stage, v)
+		for s := range numStages {
+			if w.decides(s, stage) {
+				w.count(s, v)
+			}
+		}
 		if v.TTL > 0 {
 			w.chain.refreshAt(now, o.again)
 		}
-		if stage == StageTable {
+		if w.decides(StageTable, stage) {
 			w.chain.decideTable(j)
 		}
 	}
@@ -214,9 +240,10 @@ func (w *filterWorker) answered(now time.Time, q *question, v Verdict, err error
 	if err == nil {
 		err = errFilterInvalid
 	}
+	w.unasked(now, o)
 	if !q.guessed {
 		w.guess(now, q.about, q.stage, err)
-	} else if q.stage == StageTable {
+	} else if w.decides(StageTable, q.stage) {
 		w.chain.decideTable(q.about)
 	}
 }

@@ -27,6 +27,7 @@ type incarnation struct {
 	grants    []string
 	protocols []string     // of a talk plugin
 	stages    []core.Stage // of a filter plugin: where it is asked
+	uniform   bool         // and that it decides in the same way everywhere
 
 	talk   *link.Talk
 	filter *holder[core.Filter]
@@ -123,6 +124,7 @@ func (k *keeper) prepare(ctx context.Context, b *Block, in *incarnation, dir str
 		if in.stages, err = b.stagesOf(in.about); err != nil {
 			return err
 		}
+		in.uniform = in.about.GetFilter().GetUniform()
 		request.Filter = &pluginpb.FilterSettings{}
 		for _, s := range in.stages {
 			request.Filter.Stages = append(request.Filter.Stages, s.String())

@@ -352,11 +352,11 @@ func (k *keeper) install(in, old *incarnation, e supervise.Event, reason string)
 	if k.kind == Talk {
 		k.set.protocols.keep(k, in.protocols)
 	}
-	others := false // it is asked at other stages than the one before
+	others := false // it is asked at other stages than the one before, or in another way
 	k.publish(func(s *snapshot) {
 		s.hint = ""
-		others = !slices.Equal(s.stages, in.stages)
-		s.stages = in.stages
+		others = !slices.Equal(s.stages, in.stages) || s.uniform != in.uniform
+		s.stages, s.uniform = in.stages, in.uniform
 		if s.in = in; old != nil {
 			s.retiring = append(s.retiring, old)
 		}

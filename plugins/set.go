@@ -62,7 +62,7 @@ func New(cfg Config) (*Set, error) {
 // added is among them when it was started once; one that is disabled is not.
 func (s *Set) Filters() (all []core.FilterConfig) {
 	var blocks []Block
-	slots := make(map[string]*slot[core.Filter])
+	slots, uniform := make(map[string]*slot[core.Filter]), make(map[string]bool)
 	for _, k := range s.all() {
 		k.mu.Lock()
 		if k.joined {
@@ -71,14 +71,15 @@ func (s *Set) Filters() (all []core.FilterConfig) {
 				b.Stages = k.now.stages
 			}
 			blocks = append(blocks, b)
-			slots[k.now.block.Name] = k.filter
+			slots[b.Name], uniform[b.Name] = k.filter, k.now.uniform
 		}
 		k.mu.Unlock()
 	}
 	slices.SortStableFunc(blocks, func(a, b Block) int { return cmp.Compare(a.Order, b.Order) })
 	for _, b := range blocks {
 		all = append(all, core.FilterConfig{
-			Name: b.Name, Filter: filterSlot{slots[b.Name]}, Stages: b.Stages, OnError: b.OnError, DryRun: b.DryRun, Deadline: b.Deadline,
+			Name: b.Name, Filter: filterSlot{slots[b.Name]}, Stages: b.Stages, Uniform: uniform[b.Name], OnError: b.OnError, DryRun: b.DryRun,
+			Deadline: b.Deadline,
 		})
 	}
 	return all

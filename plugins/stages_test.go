@@ -34,6 +34,9 @@ func TestStagesThatAFilterDescribes(t *testing.T) {
 		if got := filters[name].Stages; !slices.Equal(got, []core.Stage{core.StageServe}) {
 			t.Errorf("core asks %s at %v", name, got)
 		}
+		if !filters[name].Uniform { // it is a function that is not told the stage
+			t.Errorf("core does not know that %s is uniform", name)
+		}
 		for _, stage := range all { // core may ask before it knows; the plugin itself would reject
 			out := []core.Verdict{{Decision: core.Accept}}
 			want := core.Abstain

@@ -99,6 +99,7 @@ type snapshot struct {
 	exitAt      time.Time
 	exitLines   []string
 	stages      []core.Stage   // where the filter is asked that served last; empty: none has
+	uniform     bool           // that filter decides in the same way everywhere
 	past        TalkStats      // of the incarnations that were
 	retiring    []*incarnation // those that are drained behind another
 }

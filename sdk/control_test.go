@@ -38,8 +38,14 @@ func TestDescribe(t *testing.T) {
 	}
 	d, err = serve(t, &FilterPlugin{Info: Info{Name: "f", Exclusive: true}, Stages: []Stage{StageServe}, Filter: FilterFunc(func(*enode.Node) bool { return true })}).
 		control.Describe(t.Context(), &pluginpb.DescribeRequest{})
-	if err != nil || d.Services[0] != pluginpb.FilterService || !slices.Equal(d.Filter.Stages, []string{"serve"}) || !d.Exclusive {
+	if err != nil || d.Services[0] != pluginpb.FilterService || !slices.Equal(d.Filter.Stages, []string{"serve"}) || !d.Filter.Uniform || !d.Exclusive {
 		t.Errorf("filter description %v, %v", d, err)
+	}
+	for _, uniform := range []bool{false, true} {
+		p := &FilterPlugin{Info: Info{Name: "f"}, Uniform: uniform, Filter: filterFn(nil)}
+		if d, err = serve(t, p).control.Describe(t.Context(), &pluginpb.DescribeRequest{}); err != nil || d.Filter.Uniform != uniform {
+			t.Errorf("description of a filter that is uniform, %v: %v, %v", uniform, d, err)
+		}
 	}
 	d, err = serve(t, &StorePlugin{Info: Info{Name: "s"}, Durable: true, Store: &memoryStore{}}).control.Describe(t.Context(), &pluginpb.DescribeRequest{})
 	if err != nil || d.Services[0] != pluginpb.StoreService || !d.Store.Durable || d.Store.Shared || d.Store.Watch {

@@ -102,7 +102,8 @@ func (p *FilterPlugin) check() []error {
 
 func (p *FilterPlugin) describe(d *pluginpb.Description) {
 	d.Services = append(d.Services, pluginpb.FilterService)
-	d.Filter = &pluginpb.FilterDescription{}
+	_, unaware := p.Filter.(FilterFunc)
+	d.Filter = &pluginpb.FilterDescription{Uniform: p.Uniform || unaware}
 	for _, stage := range p.Stages {
 		d.Filter.Stages = append(d.Filter.Stages, string(stage))
 	}

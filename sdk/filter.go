@@ -13,6 +13,9 @@ type FilterPlugin struct {
 
 	// Stages are where it makes sense; empty: anywhere. An operator chooses among them.
 	Stages []Stage
+	// Uniform says that Filter decides about a record in the same way at every stage. The host asks once, at one of the stages
+	// where the operator uses it, and saves the others. A FilterFunc, which is not told the stage, is always uniform.
+	Uniform bool
 
 	Config any                                         // as in TalkPlugin
 	Start  func(ctx context.Context, host *Host) error // as in TalkPlugin

@@ -401,7 +401,8 @@ func (x *TalkDescription) GetMaxInFlight() uint32 {
 
 type FilterDescription struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Stages        []string               `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"` // where it makes sense: table, serve, deliver; empty: anywhere
+	Stages        []string               `protobuf:"bytes,1,rep,name=stages,proto3" json:"stages,omitempty"`    // where it makes sense: table, serve, deliver; empty: anywhere
+	Uniform       bool                   `protobuf:"varint,2,opt,name=uniform,proto3" json:"uniform,omitempty"` // it decides about a record in the same way at every stage: the host asks at one of them, for all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -441,6 +442,13 @@ func (x *FilterDescription) GetStages() []string {
 		return x.Stages
 	}
 	return nil
+}
+
+func (x *FilterDescription) GetUniform() bool {
+	if x != nil {
+		return x.Uniform
+	}
+	return false
 }
 
 type StoreDescription struct {
@@ -1338,9 +1346,10 @@ const file_plugin_proto_rawDesc = "" +
 	" \x01(\v2&.discv5host.plugin.v1.StoreDescriptionR\x05store\"S\n" +
 	"\x0fTalkDescription\x12\x1c\n" +
 	"\tprotocols\x18\x01 \x03(\fR\tprotocols\x12\"\n" +
-	"\rmax_in_flight\x18\x02 \x01(\rR\vmaxInFlight\"+\n" +
+	"\rmax_in_flight\x18\x02 \x01(\rR\vmaxInFlight\"E\n" +
 	"\x11FilterDescription\x12\x16\n" +
-	"\x06stages\x18\x01 \x03(\tR\x06stages\"Z\n" +
+	"\x06stages\x18\x01 \x03(\tR\x06stages\x12\x18\n" +
+	"\auniform\x18\x02 \x01(\bR\auniform\"Z\n" +
 	"\x10StoreDescription\x12\x18\n" +
 	"\adurable\x18\x01 \x01(\bR\adurable\x12\x16\n" +
 	"\x06shared\x18\x02 \x01(\bR\x06shared\x12\x14\n" +
