@@ -36,12 +36,12 @@ func Inspect(text string) (*Inspection, error) {
 	return in, nil
 }
 
-// MarshalJSON writes an object of valid, id, seq, size, fields and, where there is one, error.
+// MarshalJSON writes an object of valid, nodeId (0x and hex), seq, size, fields and, where there is one, error.
 func (in *Inspection) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Valid  bool    `json:"valid"`
 		Error  string  `json:"error,omitempty"`
-		ID     string  `json:"id,omitempty"`
+		ID     string  `json:"nodeId,omitempty"`
 		Seq    uint64  `json:"seq"`
 		Size   int     `json:"size"`
 		Fields []Field `json:"fields"`
@@ -50,7 +50,7 @@ func (in *Inspection) MarshalJSON() ([]byte, error) {
 		out.Error = in.Err.Error()
 	}
 	if in.ID != (enode.ID{}) {
-		out.ID = in.ID.String()
+		out.ID = "0x" + in.ID.String()
 	}
 	return json.Marshal(out)
 }

@@ -68,7 +68,11 @@ func newBanList() *cobra.Command {
 		return r.printed(v, func() error {
 			s := newSheet("SUBJECT", "LEFT", "UNTIL", "REASON")
 			for _, b := range v.Bans {
-				s.add(subjectOf(b), span(time.Until(b.Until)), b.Until.Local().Format(time.DateTime), dash(b.Reason))
+				left, until := "-", "-"
+				if !b.Until.IsZero() {
+					left, until = span(time.Until(b.Until)), b.Until.Local().Format(time.DateTime)
+				}
+				s.add(subjectOf(b), left, until, dash(b.Reason))
 			}
 			return s.print(r.cmd.OutOrStdout(), "no bans")
 		})

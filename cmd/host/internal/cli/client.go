@@ -209,14 +209,14 @@ func (c *client) note(text string) { fmt.Fprintln(c.cmd.ErrOrStderr(), "note:", 
 
 // recordInfo is a record in JSON.
 type recordInfo struct {
-	ENR  string `json:"enr"`
-	ID   string `json:"id"`
-	Seq  uint64 `json:"seq"`
-	Addr string `json:"addr,omitempty"` // UDP
+	NodeID string `json:"nodeId"`
+	ENR    string `json:"enr"`
+	Seq    uint64 `json:"seq"`
+	Addr   string `json:"addr,omitempty"` // UDP
 }
 
 func describe(n *enode.Node) recordInfo {
-	info := recordInfo{ENR: n.String(), ID: n.ID().String(), Seq: n.Seq()}
+	info := recordInfo{NodeID: programID(n.ID()), ENR: n.String(), Seq: n.Seq()}
 	if at, ok := n.UDPEndpoint(); ok {
 		info.Addr = at.String()
 	}

@@ -84,7 +84,7 @@ func (r *remote) event(e admin.Event) error {
 	} else {
 		add(e.To)
 	}
-	add(e.NodeID)
+	add(peopleID(e.NodeID))
 	if e.Addr.IsValid() {
 		add(e.Addr.String())
 	}

@@ -163,7 +163,7 @@ func TestEventLines(t *testing.T) {
 		want  string
 	}{
 		{admin.Event{Type: admin.EventsLost, Lost: 3}, "3 events missing"},
-		{admin.Event{Type: "node_added", NodeID: id, Lost: 1}, "(1 event missing before this one)  " + id},
+		{admin.Event{Type: "node_added", NodeID: id, Lost: 1}, "(1 event missing before this one)  " + peopleID(id)},
 		{admin.Event{Type: "banned", Detail: "evil\x1b[2J"}, `evil\x1b[2J`},
 	} {
 		var out bytes.Buffer

@@ -85,7 +85,7 @@ by the id of one that the host knows. Filters decide anew; nothing is changed.`,
 
 func printExplained(r *remote, v admin.Explained) error {
 	out := r.cmd.OutOrStdout()
-	if _, err := fmt.Fprintf(out, "node %s\n\n", plain(v.NodeID)); err != nil {
+	if _, err := fmt.Fprintf(out, "node %s\n\n", plain(peopleID(v.NodeID))); err != nil {
 		return err
 	}
 	s := newSheet("STAGE", "FILTER", "SAYS", "REASON", "HOLDS", "NOTE")

@@ -9,7 +9,7 @@ import (
 // networkForks is what a network accepts, as JSON.
 type networkForks struct {
 	Network string      `json:"network"`
-	Grace   string      `json:"grace"`
+	Grace   float64     `json:"graceSeconds"`
 	At      time.Time   `json:"at"`
 	Eth2    []eth2Fork  `json:"eth2"` // accepted now, in their order, and later
 	Eth     []ethForkID `json:"eth"`  // of nodes in sync, now and after the next fork
@@ -38,7 +38,7 @@ type ethForkID struct {
 }
 
 func newNetworkForks(n *forks.Network, now time.Time) networkForks {
-	v := networkForks{Network: n.Name, Grace: n.Grace().String(), At: now.UTC(), Eth2: []eth2Fork{}, Eth: []ethForkID{}}
+	v := networkForks{Network: n.Name, Grace: n.Grace().Seconds(), At: now.UTC(), Eth2: []eth2Fork{}, Eth: []ethForkID{}}
 	state := n.At(now)
 	if state.Eth2 != nil {
 		for _, f := range state.Eth2.Forks {

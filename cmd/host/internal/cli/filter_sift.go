@@ -35,7 +35,7 @@ type sums struct {
 // sifted is one record, for people and machines.
 type sifted struct {
 	Line     int    `json:"line"`
-	NodeID   string `json:"node_id,omitempty"`
+	NodeID   string `json:"nodeId,omitempty"`
 	Passes   bool   `json:"passes"`
 	Decision string `json:"decision"` // accept, reject, abstain or invalid
 	Reason   string `json:"reason,omitempty"`
@@ -58,7 +58,7 @@ func (f *filterTest) sift(cmd *cobra.Command, in io.Reader, decide decider) erro
 		}
 		for i, j := range said {
 			s.count(j)
-			if err := f.show(out, sifted{places[i], nodes[i].ID().String(), j.accepted, j.decision, j.reason, j.detail}); err != nil {
+			if err := f.show(out, sifted{places[i], programID(nodes[i].ID()), j.accepted, j.decision, j.reason, j.detail}); err != nil {
 				return err
 			}
 		}
@@ -137,7 +137,7 @@ func (f *filterTest) show(w io.Writer, one sifted) error {
 	if f.json {
 		return json.NewEncoder(w).Encode(one)
 	}
-	line := fmt.Sprintf("%5d  %-7s  %-64s  %s  %s", one.Line, one.Decision, dash(one.NodeID), plain(one.Reason), plain(one.Detail))
+	line := fmt.Sprintf("%5d  %-7s  %-64s  %s  %s", one.Line, one.Decision, dash(peopleID(one.NodeID)), plain(one.Reason), plain(one.Detail))
 	_, err := fmt.Fprintln(w, strings.TrimRight(line, " "))
 	return err
 }

@@ -46,8 +46,8 @@ Without FILE the key itself is printed, for a secret store. Then stderr tells th
 }
 
 type keyInfo struct {
-	ID        string `json:"id"`
-	PublicKey string `json:"publicKey"` // compressed, hex
+	NodeID    string `json:"nodeId"`
+	PublicKey string `json:"publicKey"` // compressed, 0x and hex
 	ENR       string `json:"enr"`
 }
 
@@ -70,7 +70,7 @@ func newKeyShow() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), info)
 			}
-			return printRows(cmd.OutOrStdout(), []row{{"id", info.ID}, {"public key", info.PublicKey}, {"enr", info.ENR}})
+			return printRows(cmd.OutOrStdout(), []row{{"id", peopleID(info.NodeID)}, {"public key", peopleID(info.PublicKey)}, {"enr", info.ENR}})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -89,5 +89,5 @@ func identity(key *ecdsa.PrivateKey) (keyInfo, error) {
 	if err != nil {
 		return keyInfo{}, fmt.Errorf("sign a record: %w", err)
 	}
-	return keyInfo{ID: n.ID().String(), PublicKey: hex.EncodeToString(crypto.CompressPubkey(&key.PublicKey)), ENR: n.String()}, nil
+	return keyInfo{NodeID: programID(n.ID()), PublicKey: "0x" + hex.EncodeToString(crypto.CompressPubkey(&key.PublicKey)), ENR: n.String()}, nil
 }

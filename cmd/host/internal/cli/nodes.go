@@ -66,7 +66,7 @@ func printPeers(r *remote, nodes []admin.PeerView) error {
 		if n.RTT > 0 {
 			rtt = round(time.Duration(n.RTT * float64(time.Second))).String()
 		}
-		s.add(n.NodeID, n.Addr.String(), strconv.FormatUint(n.Seq, 10), answers, rtt, ago(n.LastSeen), ago(n.Added))
+		s.add(peopleID(n.NodeID), n.Addr.String(), strconv.FormatUint(n.Seq, 10), answers, rtt, ago(n.LastSeen), ago(n.Added))
 	}
 	return s.print(r.cmd.OutOrStdout(), "no nodes")
 }

@@ -11,11 +11,11 @@ import (
 
 // pingInfo is the answer to a PING.
 type pingInfo struct {
-	ID     string  `json:"id"`
-	Addr   string  `json:"addr"`   // where it was asked
-	RTT    float64 `json:"rttMs"`  // milliseconds, without the handshake
-	Seq    uint64  `json:"seq"`    // of its newest record
-	SeenAs string  `json:"seenAs"` // our address as the node sees it
+	NodeID string  `json:"nodeId"`
+	Addr   string  `json:"addr"`       // where it was asked
+	RTT    float64 `json:"rttSeconds"` // without the handshake
+	Seq    uint64  `json:"seq"`        // of its newest record
+	SeenAs string  `json:"seenAs"`     // our address as the node sees it
 }
 
 func newPing() *cobra.Command {
@@ -44,14 +44,14 @@ The first PING sets up a session; the time is that of a second one.`,
 			}
 			at, _ := peer.UDPEndpoint()
 			info := pingInfo{
-				ID: peer.ID().String(), Addr: at.String(), RTT: float64(pong.RTT) / float64(time.Millisecond),
+				NodeID: programID(peer.ID()), Addr: at.String(), RTT: pong.RTT.Seconds(),
 				Seq: pong.ENRSeq, SeenAs: pong.Recipient.String(),
 			}
 			if c.json {
 				return printJSON(c.cmd.OutOrStdout(), info)
 			}
 			return printRows(c.cmd.OutOrStdout(), []row{
-				{"node id", info.ID}, {"address", info.Addr}, {"rtt", round(pong.RTT).String()},
+				{"node id", peer.ID().String()}, {"address", info.Addr}, {"rtt", round(pong.RTT).String()},
 				{"seq", strconv.FormatUint(info.Seq, 10)}, {"we are seen as", info.SeenAs},
 			})
 		})

@@ -28,6 +28,9 @@ read the file again and take over what changed.`,
 	}
 	config.Flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		hangup := make(chan os.Signal, 1)
+		askedToReload(hangup)
+		defer signal.Stop(hangup)
 		load := func(ctx context.Context) (*config.Loaded, error) {
 			return config.Load(ctx, config.Sources{Env: os.Environ(), Flags: cmd.Flags()})
 		}
@@ -39,9 +42,6 @@ read the file again and take over what changed.`,
 		if err != nil {
 			return err
 		}
-		hangup := make(chan os.Signal, 1)
-		askedToReload(hangup)
-		defer signal.Stop(hangup)
 		return daemon.Run(cmd.Context(), daemon.Options{Loaded: loaded, Load: load, Hangup: hangup, Out: cmd.OutOrStdout(), Log: log})
 	}
 	return cmd

@@ -58,7 +58,7 @@ func (o *overview) rows() (rows []row) {
 	}
 	add("version", "%s, up %s", dash(st.Version), span(time.Duration(st.UptimeSeconds*float64(time.Second))))
 	add("", "")
-	add("node id", "%s", st.NodeID)
+	add("node id", "%s", peopleID(st.NodeID))
 	add("record", "%s", st.ENR)
 	add(" ", "seq %d, %d of %d bytes", st.Seq, o.node.Record.Size, o.node.Record.Max)
 	add("listen", "%s", joined(st.Listen))

@@ -14,7 +14,7 @@ type Key struct {
 	Required bool            `json:"required,omitempty"`
 	Min      string          `json:"min,omitempty"`
 	Max      string          `json:"max,omitempty"`
-	OneOf    []string        `json:"one_of,omitempty"` // the words that there are; of a list, for each element
+	OneOf    []string        `json:"oneOf,omitempty"` // the words that there are; of a list, for each element
 	Flag     string          `json:"flag,omitempty"`
 	Variable string          `json:"variable,omitempty"`
 	Dev      json.RawMessage `json:"dev,omitempty"` // in place of the default with --dev

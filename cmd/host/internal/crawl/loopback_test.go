@@ -98,12 +98,12 @@ func wantFound(t *testing.T, network *devnet.Network, dead []*enode.Node) {
 	alive := make(map[string]bool)
 	total := 0
 	for r := range m.Results(nil) {
-		alive[r.ID] = r.Alive
+		alive[r.NodeID] = r.Alive
 		total++
 	}
 	found := 0
 	for _, r := range records {
-		if alive[r.ID().String()] {
+		if alive["0x"+r.ID().String()] {
 			found++
 		}
 	}
@@ -114,7 +114,7 @@ func wantFound(t *testing.T, network *devnet.Network, dead []*enode.Node) {
 		t.Errorf("%d of %d live nodes were found, want 99.5 %%", found, len(records))
 	}
 	for _, d := range dead {
-		if alive[d.ID().String()] {
+		if alive["0x"+d.ID().String()] {
 			t.Errorf("dead node %v counts as alive", d.ID())
 		}
 	}

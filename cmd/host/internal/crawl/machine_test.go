@@ -61,8 +61,8 @@ func TestReporters(t *testing.T) {
 		}
 	}
 	for r := range m.Results(nil) {
-		if w := want[enode.HexID(r.ID)]; r.ReportedBy != w {
-			t.Errorf("%s: reported by %d, want %d", r.ID, r.ReportedBy, w)
+		if w := want[enode.HexID(r.NodeID)]; r.ReportedBy != w {
+			t.Errorf("%s: reported by %d, want %d", r.NodeID, r.ReportedBy, w)
 		}
 	}
 }
@@ -179,7 +179,7 @@ func TestNewerRecord(t *testing.T) {
 		if !r.Alive {
 			t.Errorf("%s is not alive: %s", r.IP, r.Error)
 		}
-		if r.ID == old.ID().String() && (r.Seq != 3 || r.IP != "8.8.4.4") {
+		if r.NodeID == "0x"+old.ID().String() && (r.Seq != 3 || r.IP != "8.8.4.4") {
 			t.Errorf("seq %d at %s, want the newer record", r.Seq, r.IP)
 		}
 	}

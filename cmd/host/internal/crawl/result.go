@@ -17,22 +17,22 @@ import (
 
 // Result is what a crawl found out about a node. Its texts are ASCII without control characters.
 type Result struct {
-	ID         string   `json:"id"`  // 64 hex digits
-	ENR        string   `json:"enr"` // the newest record
-	IP         string   `json:"ip"`  // that answered; else the first one to ask; empty: none
+	NodeID     string   `json:"nodeId"` // 0x and 64 hex digits
+	ENR        string   `json:"enr"`    // the newest record
+	IP         string   `json:"ip"`     // that answered; else the first one to ask; empty: none
 	Port       uint16   `json:"port"`
-	Family     string   `json:"family"` // ipv4, ipv6, both (in the record) or none
-	Alive      bool     `json:"alive"`  // it answered
-	RTT        *float64 `json:"rtt_ms"` // the shortest; null: none was measured
-	FirstSeen  string   `json:"first_seen"`
-	LastSeen   string   `json:"last_seen"` // answered last, in this crawl or before; empty: never
+	Family     string   `json:"family"`     // ipv4, ipv6, both (in the record) or none
+	Alive      bool     `json:"alive"`      // it answered
+	RTT        *float64 `json:"rttSeconds"` // the shortest, to the microsecond; null: none was measured
+	FirstSeen  string   `json:"firstSeen"`
+	LastSeen   string   `json:"lastSeen"` // answered last, in this crawl or before; empty: never
 	Seq        uint64   `json:"seq"`
-	ReportedBy uint32   `json:"reported_by"` // nodes that told of it
-	Client     string   `json:"client"`      // by its own word; empty: not told
-	Network    string   `json:"network"`     // see NetworkOf
-	ForkDigest string   `json:"fork_digest"` // see ForkOf
-	Fields     []string `json:"fields"`      // keys of the record, sorted
-	Error      string   `json:"error"`       // why it was not asked to the end; empty: it was
+	ReportedBy uint32   `json:"reportedBy"` // nodes that told of it
+	Client     string   `json:"client"`     // by its own word; empty: not told
+	Network    string   `json:"network"`    // see NetworkOf
+	ForkDigest string   `json:"forkDigest"` // see ForkOf
+	Fields     []string `json:"fields"`     // keys of the record, sorted
+	Error      string   `json:"error"`      // why it was not asked to the end; empty: it was
 }
 
 // Results returns the nodes that match, by id. A nil match takes all.
@@ -63,7 +63,7 @@ func rfc3339(t time.Time) string {
 
 func (e *entry) result(n *enode.Node) Result {
 	r := Result{
-		ID: e.id.String(), ENR: recordText(e.record), Family: "none", Alive: e.alive,
+		NodeID: "0x" + e.id.String(), ENR: recordText(e.record), Family: "none", Alive: e.alive,
 		FirstSeen: rfc3339(e.first), LastSeen: rfc3339(e.seen), Seq: e.seq, ReportedBy: e.reports,
 		Client: ClientOf(n), Network: NetworkOf(n, e.first), ForkDigest: ForkOf(n), Fields: []string{}, Error: string(e.reason),
 	}
@@ -72,8 +72,8 @@ func (e *entry) result(n *enode.Node) Result {
 	}
 	r.address(addresses(n), e)
 	if e.rtt > 0 {
-		ms := float64(e.rtt.Microseconds()) / 1000
-		r.RTT = &ms
+		s := float64(e.rtt.Microseconds()) / 1e6
+		r.RTT = &s
 	}
 	for _, f := range fields.Describe(n.Record()) {
 		r.Fields = append(r.Fields, f.Name())

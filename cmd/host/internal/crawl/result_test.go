@@ -40,10 +40,10 @@ func TestResult(t *testing.T) {
 			}
 			continue
 		}
-		r.ENR, r.ID = "", ""
-		ms := 1.0
+		r.ENR, r.NodeID = "", ""
+		rtt := 0.001
 		want := Result{
-			IP: "8.8.8.8", Port: 9000, Family: "ipv4", Alive: true, RTT: &ms, FirstSeen: "2026-01-02T03:04:05.000Z", LastSeen: r.LastSeen, Seq: 7,
+			IP: "8.8.8.8", Port: 9000, Family: "ipv4", Alive: true, RTT: &rtt, FirstSeen: "2026-01-02T03:04:05.000Z", LastSeen: r.LastSeen, Seq: 7,
 			Client: `"=Evil\n"`, Network: "consensus", ForkDigest: "0x01020304", Fields: []string{"client", "eth2", "id", "ip", "secp256k1", "udp"},
 		}
 		if !reflect.DeepEqual(r, want) {
@@ -105,9 +105,9 @@ func TestWrite(t *testing.T) {
 			switch name {
 			case "fields":
 				want = strings.Trim(want, "[]")
-			case "rtt_ms":
+			case "rttSeconds":
 				if want = ""; v != nil {
-					want = "1.000"
+					want = "0.001000"
 				}
 			}
 			if !ok || rows[i+1][j] != want {

@@ -224,15 +224,15 @@ func (s *swarm) wantAlive(m *Machine, share int) {
 	s.t.Helper()
 	found, living := 0, 0
 	for r := range m.Results(nil) {
-		member := s.members[enode.HexID(r.ID)]
+		member := s.members[enode.HexID(r.NodeID)]
 		if r.Alive && member.dead {
-			s.t.Errorf("dead node %s counts as alive", r.ID)
+			s.t.Errorf("dead node %s counts as alive", r.NodeID)
 		}
 		if r.Alive {
 			found++
 		}
 		if !r.Alive && r.Error == "" {
-			s.t.Errorf("node %s is not alive, and nothing says why", r.ID)
+			s.t.Errorf("node %s is not alive, and nothing says why", r.NodeID)
 		}
 	}
 	for _, member := range s.order {

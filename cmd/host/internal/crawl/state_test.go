@@ -45,7 +45,7 @@ func TestResume(t *testing.T) {
 	s.crawl(whole, begin, never)
 	want := make(map[string]string)
 	for r := range whole.Results(nil) {
-		want[r.ID] = fmt.Sprint(r.Alive, r.ReportedBy, r.Seq, r.Error)
+		want[r.NodeID] = fmt.Sprint(r.Alive, r.ReportedBy, r.Seq, r.Error)
 	}
 
 	for _, stop := range []int{1, 20, 150, 800, 2000} {
@@ -77,10 +77,10 @@ func TestResume(t *testing.T) {
 		}
 		got := make(map[string]string)
 		for r := range second.Results(nil) {
-			if _, double := got[r.ID]; double {
-				t.Errorf("stop after %d requests: %s twice", stop, r.ID)
+			if _, double := got[r.NodeID]; double {
+				t.Errorf("stop after %d requests: %s twice", stop, r.NodeID)
 			}
-			got[r.ID] = fmt.Sprint(r.Alive, r.ReportedBy, r.Seq, r.Error)
+			got[r.NodeID] = fmt.Sprint(r.Alive, r.ReportedBy, r.Seq, r.Error)
 		}
 		if len(got) != len(want) {
 			t.Errorf("stop after %d requests: %d nodes, want %d", stop, len(got), len(want))
@@ -108,7 +108,7 @@ func TestMaxAge(t *testing.T) {
 		t.Errorf("%+v two hours later, want 30 waiting", c)
 	}
 	for r := range later.Results(nil) {
-		if r.Error != string(NotAsked) || r.FirstSeen == "" || !s.members[enode.HexID(r.ID)].dead && r.LastSeen == "" {
+		if r.Error != string(NotAsked) || r.FirstSeen == "" || !s.members[enode.HexID(r.NodeID)].dead && r.LastSeen == "" {
 			t.Errorf("%+v, want it not asked, and its times", r)
 		}
 	}

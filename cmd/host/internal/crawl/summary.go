@@ -54,7 +54,7 @@ func (g Group) count(value string, alive bool) {
 type Summary struct {
 	End      End       `json:"end"`
 	Started  time.Time `json:"started"`
-	Seconds  float64   `json:"seconds"`
+	Seconds  float64   `json:"tookSeconds"`
 	Requests uint64    `json:"requests"`
 	Answers  uint64    `json:"answers"`
 	Timeouts uint64    `json:"timeouts"`
@@ -63,11 +63,11 @@ type Summary struct {
 	Known    int `json:"known"` // nodes
 	Alive    int `json:"alive"`
 	Dead     int `json:"dead"`
-	NotAsked int `json:"not_asked"`
+	NotAsked int `json:"notAsked"`
 	Reported int `json:"reported"` // that match the filter
 
 	Networks Group `json:"networks"`
-	Forks    Group `json:"fork_digests"`
+	Forks    Group `json:"forkDigests"`
 	Clients  Group `json:"clients"`
 	Families Group `json:"families"`
 	Fields   Group `json:"fields"`

@@ -50,21 +50,21 @@ func Write(w io.Writer, format string, results iter.Seq[Result], see func(*Resul
 
 // columns of CSV, by the names that they have in JSON.
 var columns = []string{
-	"id", "enr", "ip", "port", "family", "alive", "rtt_ms", "first_seen", "last_seen", "seq", "reported_by", "client", "network",
-	"fork_digest", "fields", "error",
+	"nodeId", "enr", "ip", "port", "family", "alive", "rttSeconds", "firstSeen", "lastSeen", "seq", "reportedBy", "client", "network",
+	"forkDigest", "fields", "error",
 }
 
 // row is the result in columns; the fields are separated by spaces.
 func (r *Result) row() []string {
 	rtt, port := "", ""
 	if r.RTT != nil {
-		rtt = strconv.FormatFloat(*r.RTT, 'f', 3, 64)
+		rtt = strconv.FormatFloat(*r.RTT, 'f', 6, 64)
 	}
 	if r.Port != 0 {
 		port = strconv.Itoa(int(r.Port))
 	}
 	return []string{
-		r.ID, r.ENR, r.IP, port, r.Family, strconv.FormatBool(r.Alive), rtt, r.FirstSeen, r.LastSeen, strconv.FormatUint(r.Seq, 10),
+		r.NodeID, r.ENR, r.IP, port, r.Family, strconv.FormatBool(r.Alive), rtt, r.FirstSeen, r.LastSeen, strconv.FormatUint(r.Seq, 10),
 		strconv.FormatUint(uint64(r.ReportedBy), 10), r.Client, r.Network, r.ForkDigest, strings.Join(r.Fields, " "), r.Error,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ const (
 
 // Line is one line of a file: a node, with ENR, or an entry of one host, with Key.
 type Line struct {
-	ID      string     `json:"id,omitempty"` // of the node, in hex; for people
+	NodeID  string     `json:"nodeId,omitempty"` // of the node, 0x and hex; it may be left out, and so may 0x
 	ENR     string     `json:"enr,omitempty"`
 	Seq     uint64     `json:"seq,omitempty"` // of the record; for people
 	Expires *time.Time `json:"expires,omitempty"`
@@ -52,8 +53,8 @@ type Line struct {
 type Contact struct {
 	Addr    netip.AddrPort `json:"addr"`
 	Seen    time.Time      `json:"seen"`
-	First   *time.Time     `json:"first,omitempty"`  // since when it is known
-	RTT     float64        `json:"rtt_ms,omitempty"` // milliseconds
+	First   *time.Time     `json:"first,omitempty"` // since when it is known
+	RTT     float64        `json:"rttSeconds,omitempty"`
 	Checks  uint32         `json:"checks,omitempty"` // answers in a row
 	Expires *time.Time     `json:"expires,omitempty"`
 }
@@ -97,8 +98,8 @@ func (l *Line) node(now time.Time) ([]core.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the record: %w", err)
 	}
-	if l.ID != "" && l.ID != n.ID().String() {
-		return nil, fmt.Errorf("the record is of the node %s, not of %.64q", n.ID(), l.ID)
+	if said := strings.TrimPrefix(l.NodeID, "0x"); said != "" && !strings.EqualFold(said, n.ID().String()) {
+		return nil, fmt.Errorf("the record is of the node %s, not of %.66q", n.ID(), l.NodeID)
 	}
 	record, err := rlp.EncodeToBytes(n.Record())
 	if err != nil {
@@ -132,12 +133,12 @@ func (c *Contact) entry(now time.Time, id enode.ID) (*core.Entry, error) {
 		return nil, fmt.Errorf("%s is no address of a node", c.Addr)
 	case c.Seen.UnixMilli() <= 0 || c.Seen.After(now.Add(maxAhead)):
 		return nil, fmt.Errorf("the node cannot have been seen at %s", c.Seen.Format(time.RFC3339))
-	case c.RTT < 0 || c.RTT > float64(time.Hour.Milliseconds()):
-		return nil, fmt.Errorf("the round trip time of %v ms is out of range", c.RTT)
+	case c.RTT < 0 || c.RTT > time.Hour.Seconds():
+		return nil, fmt.Errorf("the round trip time of %v s is out of range", c.RTT)
 	}
 	m := &pluginpb.StoredContact{
 		Ip: c.Addr.Addr().Unmap().AsSlice(), Port: uint32(c.Addr.Port()), SeenMs: uint64(c.Seen.UnixMilli()),
-		RttUs: uint64(c.RTT * 1000), Checks: c.Checks,
+		RttUs: uint64(math.Round(c.RTT * 1e6)), Checks: c.Checks,
 	}
 	if c.First != nil && c.First.UnixMilli() > 0 && !c.First.After(c.Seen) {
 		m.FirstMs = uint64(c.First.UnixMilli())
@@ -177,7 +178,7 @@ func lineOf(node core.Entry, contact *core.Entry) (*Line, error) {
 	if string(node.Key) != nodePrefix+n.ID().String() {
 		return nil, fmt.Errorf("the record is of the node %s", n.ID())
 	}
-	l := &Line{ID: n.ID().String(), ENR: n.String(), Seq: n.Seq(), Expires: moment(node.Expires)}
+	l := &Line{NodeID: "0x" + n.ID().String(), ENR: n.String(), Seq: n.Seq(), Expires: moment(node.Expires)}
 	if contact != nil {
 		l.Contact = contactOf(*contact)
 	}
@@ -196,7 +197,7 @@ func contactOf(e core.Entry) *Contact {
 	}
 	c := &Contact{
 		Addr: netip.AddrPortFrom(ip.Unmap(), uint16(m.GetPort())), Seen: time.UnixMilli(int64(m.GetSeenMs())).UTC(),
-		RTT: float64(m.GetRttUs()) / 1000, Checks: m.GetChecks(), Expires: moment(e.Expires),
+		RTT: float64(m.GetRttUs()) / 1e6, Checks: m.GetChecks(), Expires: moment(e.Expires),
 	}
 	if ms := m.GetFirstMs(); ms > 0 && ms <= maxMillis {
 		c.First = moment(time.UnixMilli(int64(ms)))

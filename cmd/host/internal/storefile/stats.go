@@ -12,9 +12,9 @@ import (
 type Stats struct {
 	Nodes    int        `json:"nodes"`
 	Contacts int        `json:"contacts"`
-	Recent   int        `json:"contacts_last_hour"`
-	Oldest   *time.Time `json:"oldest_contact,omitempty"`
-	Newest   *time.Time `json:"newest_contact,omitempty"`
+	Recent   int        `json:"contactsLastHour"`
+	Oldest   *time.Time `json:"oldestContact,omitempty"`
+	Newest   *time.Time `json:"newestContact,omitempty"`
 	Hosts    int        `json:"hosts"` // that keep something for themselves
 	Bans     int        `json:"bans"`
 	Others   int        `json:"others"` // entries of their plugins, and who was in their tables

@@ -94,8 +94,8 @@ func full(t testing.TB) *memory {
 	for i := range pageSize + 20 {
 		first, expires := now.Add(-time.Duration(i)*time.Hour), now.Add(time.Hour)
 		n := record(t, i, uint64(i+1))
-		l := Line{ID: n.ID().String(), ENR: n.String(), Expires: &expires, Contact: &Contact{
-			Addr: netip.MustParseAddrPort("192.0.2.1:9000"), Seen: now.Add(-time.Minute), First: &first, RTT: 12.5, Checks: uint32(i), Expires: &expires,
+		l := Line{NodeID: n.ID().String(), ENR: n.String(), Expires: &expires, Contact: &Contact{
+			Addr: netip.MustParseAddrPort("192.0.2.1:9000"), Seen: now.Add(-time.Minute), First: &first, RTT: 0.0125, Checks: uint32(i), Expires: &expires,
 		}}
 		if i%3 == 0 {
 			l.Contact = nil
@@ -165,7 +165,7 @@ func TestWrongLines(t *testing.T) {
 		{`nonsense`, "invalid character"},
 		{`{"enr":"enr:abc"}`, "record"},
 		{fmt.Sprintf(`{"enr":%q}`, forged), "record"},
-		{fmt.Sprintf(`{"enr":%q,"id":%q}`, n.String(), other.ID()), "not of"},
+		{fmt.Sprintf(`{"enr":%q,"nodeId":%q}`, n.String(), other.ID()), "not of"},
 		{fmt.Sprintf(`{"enr":%q,"key":"host/a"}`, n.String()), "both"},
 		{`{"key":"node/aa","value":"AA=="}`, "not of a host"},
 		{`{"key":"host/` + strings.Repeat("k", 512) + `"}`, "bytes"},
@@ -174,7 +174,7 @@ func TestWrongLines(t *testing.T) {
 		{contact(`,"addr":"192.0.2.1:0"`), "no address"},
 		{contact(`,"seen":"2026-03-01T13:00:00Z"`), "seen"},
 		{contact(`,"seen":"1969-03-01T13:00:00Z"`), "seen"},
-		{contact(`,"rtt_ms":-1`), "round trip"},
+		{contact(`,"rttSeconds":-1`), "round trip"},
 		{long, "more than"},
 	} {
 		s := newMemory()
@@ -263,7 +263,7 @@ func TestCount(t *testing.T) {
 
 func FuzzLine(f *testing.F) {
 	n := record(f, 1, 1)
-	f.Add([]byte(fmt.Sprintf(`{"enr":%q,"contact":{"addr":"192.0.2.1:1","seen":"2026-03-01T11:00:00Z","rtt_ms":1e300}}`, n)))
+	f.Add([]byte(fmt.Sprintf(`{"enr":%q,"contact":{"addr":"192.0.2.1:1","seen":"2026-03-01T11:00:00Z","rttSeconds":1e300}}`, n)))
 	f.Add([]byte(`{"key":"host/a","value":"AA==","expires":"9999-12-31T00:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var l Line
