@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/discv5/host/core"
@@ -75,7 +76,12 @@ func banRemove(_ context.Context, a *args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.s.cfg.Node.Unban(ban), nil
+	node := a.s.cfg.Node
+	permanent := func(b core.Ban) bool { return b.Permanent && b.ID == ban.ID && b.Prefix == ban.Prefix }
+	if was := node.Unban(ban); !slices.ContainsFunc(node.Bans(), permanent) {
+		return was, nil
+	}
+	return nil, fail(CodeFailed, "the configuration bans it", "configured", "take it out of bans in the configuration, then host reload")
 }
 
 // endSession ends the sessions with a node and tells how many there were.

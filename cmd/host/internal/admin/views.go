@@ -274,7 +274,7 @@ type BanView struct {
 	NodeID string       `json:"nodeId,omitempty"`
 	Prefix netip.Prefix `json:"prefix,omitzero"`
 	Reason string       `json:"reason"`
-	Until  time.Time    `json:"until"`
+	Until  time.Time    `json:"until,omitzero"` // not there: it is of the configuration, and holds as long as it stands in it
 }
 
 func (s *Server) bansView() BansView {

@@ -50,10 +50,18 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // follow logs what happens, until ctx ends.
 func (h *host) follow(ctx context.Context) error {
+	asked := make(chan string, 1) // for a reload after the one under way; why
 	var reloads sync.WaitGroup
 	defer reloads.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of a reload under way
+	reloads.Go(func() { h.reloadWhenAsked(ctx, asked) })
+	ask := func(why string) {
+		select {
+		case asked <- why:
+		default: // one is to come, and sees what there is by then
+		}
+	}
 	changed := watchFiles(ctx, h.opts, h.log)
 	status := time.NewTimer(firstStatus)
 	defer status.Stop()
@@ -71,22 +79,29 @@ func (h *host) follow(ctx context.Context) error {
 			h.life.status()
 			status.Reset(statusPause)
 		case <-h.opts.Hangup:
-			reloads.Go(func() { h.reloadAsked(ctx, "a signal") })
+			ask("a signal")
 		case <-changed:
-			reloads.Go(func() { h.reloadAsked(ctx, "a changed file") })
+			ask("a changed file")
 		}
 	}
 }
 
-// reloadAsked is a reload that nobody waits for.
-func (h *host) reloadAsked(ctx context.Context, by string) {
-	h.log.Info("reloading the configuration", "reason", by)
-	result, err := h.reload(ctx)
-	if err != nil {
-		h.log.Warn("configuration not reloaded", "err", err)
-		return
+// reloadWhenAsked makes the reloads that nobody waits for, one after the other, until ctx ends.
+func (h *host) reloadWhenAsked(ctx context.Context, asked <-chan string) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case why := <-asked:
+			h.log.Info("reloading the configuration", "reason", why)
+			result, err := h.reload(ctx)
+			if err != nil {
+				h.log.Warn("configuration not reloaded", "err", err)
+				continue
+			}
+			h.feed.Reloaded(result)
+		}
 	}
-	h.feed.Reloaded(result)
 }
 
 // printRecord writes the first line.

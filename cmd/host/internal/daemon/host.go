@@ -32,14 +32,14 @@ type host struct {
 	mapping *mapping      // nil: none is asked for
 	reloads *metrics.Reloads
 
-	reloading sync.Mutex
-	loaded    *config.Loaded // what is in force, guarded by reloading
+	reloading chan struct{}  // holds a token during a reload
+	loaded    *config.Loaded // what is in force, of whoever holds the token
 }
 
 // start starts all parts. What it started is stopped when it fails.
 func start(ctx context.Context, o Options) (*host, error) {
 	loaded := *o.Loaded
-	h := &host{opts: o, log: o.Log, loaded: &loaded, feed: admin.NewFeed(), reloads: metrics.NewReloads(admin.Outcomes()...)}
+	h := &host{opts: o, log: o.Log, reloading: make(chan struct{}, 1), loaded: &loaded, feed: admin.NewFeed(), reloads: metrics.NewReloads(admin.Outcomes()...)}
 	var err error
 	if h.set, err = openPlugins(&loaded, h.feed.Plugin, h.log); err != nil {
 		return nil, err
@@ -69,9 +69,6 @@ func (h *host) open(ctx context.Context) error {
 	h.life = newLife(h.node, h.log, len(join))
 	h.life.started(cfg, h.id)
 	if h.mapping, err = openMapping(cfg, h.node, h.log); err != nil {
-		return err
-	}
-	if err := h.ban(nil, cfg.Bans); err != nil {
 		return err
 	}
 	if err := h.set.Run(h.node); err != nil {

@@ -24,8 +24,10 @@ const pluginsKey = "plugin"
 // started and asked what they are before anything is taken over. What cannot change while the host runs is told, and a plugin
 // that does not take its configuration goes on as it was. ctx bounds how long plugins may take.
 func (h *host) reload(ctx context.Context) (result admin.ReloadResult, err error) {
-	h.reloading.Lock()
-	defer h.reloading.Unlock()
+	if err := h.takeTurn(ctx); err != nil {
+		return result, err
+	}
+	defer func() { <-h.reloading }()
 	defer notifyReloading()()
 	fresh, blocks, ok := h.readAgain(ctx, &result)
 	if ok {
@@ -37,6 +39,19 @@ func (h *host) reload(ctx context.Context) (result admin.ReloadResult, err error
 	}
 	h.ended(&result)
 	return result, nil
+}
+
+// takeTurn waits until no other reload is under way.
+func (h *host) takeTurn(ctx context.Context) error {
+	select {
+	case h.reloading <- struct{}{}:
+		if ctx.Err() == nil {
+			return nil
+		}
+		<-h.reloading
+	case <-ctx.Done():
+	}
+	return errors.New("the host is ending")
 }
 
 // runs tells whether the configuration in force has the same block.
@@ -74,8 +89,10 @@ func refuseProblems(result *admin.ReloadResult, problems config.Problems) {
 
 // reloadPlugin replaces one plugin by what its block says now.
 func (h *host) reloadPlugin(ctx context.Context, id string) (result admin.ReloadResult, err error) {
-	h.reloading.Lock()
-	defer h.reloading.Unlock()
+	if err := h.takeTurn(ctx); err != nil {
+		return result, err
+	}
+	defer func() { <-h.reloading }()
 	fresh, blocks, ok := h.readAgain(ctx, &result)
 	if ok {
 		ok = h.inspect(ctx, fresh, func(p *config.Plugin) bool { b := block(p); return b.ID() == id }, &result)
@@ -88,24 +105,29 @@ func (h *host) reloadPlugin(ctx context.Context, id string) (result admin.Reload
 	if i < 0 {
 		return result, hint.New(fmt.Sprintf("the configuration has no plugin %s any more", id), "host reload takes in the whole configuration")
 	}
+	after := h.with(fresh.Plugins[i])
+	if err := h.node.SetTalkLimits(talkLimits(after)); err != nil {
+		return result, err
+	}
 	if err := h.set.Replace(ctx, blocks[i]); err != nil {
 		refuse(&result, id, err)
 	} else {
 		result.Changed = append(result.Changed, id)
-		h.took(fresh.Plugins[i])
+		h.loaded.Plugins = after
 	}
 	h.ended(&result)
 	return result, nil
 }
 
-// took notes that a plugin runs as a block says.
-func (h *host) took(p *config.Plugin) {
-	h.loaded.Plugins = slices.Clone(h.loaded.Plugins)
-	for i, old := range h.loaded.Plugins {
+// with are the blocks in force with another one of the same name.
+func (h *host) with(p *config.Plugin) []*config.Plugin {
+	all := slices.Clone(h.loaded.Plugins)
+	for i, old := range all {
 		if old.Kind == p.Kind && old.Name == p.Name {
-			h.loaded.Plugins[i] = p
+			all[i] = p
 		}
 	}
+	return all
 }
 
 // readAgain loads the configuration. Mistakes in it go into the result.
@@ -160,7 +182,7 @@ func (h *host) apply(fresh *config.Loaded, result *admin.ReloadResult) {
 	}
 	take(in("log_level"), func() error { return h.setLogLevel(next.LogLevel) }, func() { now.LogLevel = next.LogLevel })
 	take(under("limits"), func() error { return h.node.SetLimits(coreLimits(next)) }, func() { now.Limits = next.Limits })
-	take(in("bans"), func() error { return h.ban(now.Bans, next.Bans) }, func() { now.Bans = next.Bans })
+	take(in("bans"), func() error { return h.node.SetBans(coreBans(next.Bans)) }, func() { now.Bans = next.Bans })
 	take(in("network", "bootnodes"), func() error { return h.setBootnodes(next) }, func() { now.Network, now.Bootnodes = next.Network, next.Bootnodes })
 	result.Restart = append(result.Restart, changed...)
 }
@@ -238,7 +260,7 @@ func (h *host) notServing(ctx context.Context) map[string]error {
 	for _, s := range h.set.Status() {
 		switch s.State {
 		case plugins.Refused, plugins.Crashed, plugins.Backoff:
-			down[s.ID] = hint.Wrap(fmt.Errorf("%v: %s", s.State, s.Reason), s.Hint)
+			down[s.ID] = hint.Wrap(fmt.Errorf("it is taken in, but does not serve (%v): %s", s.State, s.Reason), s.Hint)
 		}
 	}
 	return down

@@ -215,6 +215,49 @@ func TestReloadOnePlugin(t *testing.T) {
 	}
 }
 
+// A deadline that is taken over for one plugin holds for its requests.
+func TestReloadOnePluginTakesItsLimits(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(deadline string) string {
+		return fmt.Sprintf("plugin \"talk\" \"slow\" {\n source = %q\n args = [%q]\n deadline = %q\n}\n", program, slowCommand, deadline)
+	}
+	r := newReloadRig(t, text("300ms"))
+	asker := listenLocal(t)
+	ask := func(want string) {
+		t.Helper()
+		if got, err := asker.Talk(t.Context(), r.h.node.Self(), "slow", []byte("hi")); err != nil || string(got) != want {
+			t.Errorf("answer %q, %v, want %q", got, err, want)
+		}
+	}
+	ask("")
+	r.write(text("3s"))
+	if result, err := r.h.reloadPlugin(t.Context(), "talk.slow"); err != nil || len(result.Changed) != 1 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	ask("hi")
+}
+
+// Nobody reloads a host that is ending, or while somebody else does.
+func TestReloadWaitsForItsTurn(t *testing.T) {
+	r := newReloadRig(t, "")
+	r.h.reloading <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { _, err := r.h.reload(ctx); done <- err }()
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("two reloads at a time")
+	}
+	<-r.h.reloading
+	if _, err := r.h.reload(ctx); err == nil {
+		t.Error("a reload without anybody who wants it")
+	}
+	r.want(r.reload("log_level = \"warn\""), "changed [log_level], refused [], restart [], unchanged []")
+}
+
 // A host whose configuration cannot be read again says so.
 func TestReloadWithoutAFile(t *testing.T) {
 	loaded := &config.Loaded{Config: *settings(t)}

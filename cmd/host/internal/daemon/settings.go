@@ -39,6 +39,7 @@ func coreConfig(cfg *config.Config, id *identity, log hclog.Logger) (core.Config
 			},
 		},
 		Limits: coreLimits(cfg),
+		Bans:   coreBans(cfg.Bans),
 		Logger: log,
 	}
 	for _, at := range cfg.Advertise {
