@@ -26,6 +26,12 @@ func endpoints(node *enode.Node) (v4, v6 netip.AddrPort) {
 		udp  enr.UDP
 		udp6 enr.UDP6
 	)
+	if ip := node.IPAddr(); ip.Is4() && enr.IsNotFound(node.Load(&ip6)) { // nearly all, and go-ethereum has read it already
+		if port := node.UDP(); port != 0 {
+			v4 = netip.AddrPortFrom(ip, uint16(port))
+		}
+		return v4, v6
+	}
 	_ = node.Load(&udp)
 	if node.Load(&udp6) != nil {
 		udp6 = enr.UDP6(udp)
