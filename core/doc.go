@@ -14,7 +14,7 @@
 //   - talk.go: the extension point TALK; talk_serve.go: places and answers; talk_send.go: calls that nobody waits for
 //   - filter.go: what a filter is; filter_chain.go: verdicts and what they do; filter_worker.go: how a filter is asked;
 //     filter_stats.go: counters and explanations
-//   - store.go: what a store is; store_writer.go: writing behind; store_load.go: reading at the start; store_table.go: who was in the table; store_watch.go: what
+//   - store.go: what a store is; store_writer.go, store_flush.go: writing behind; store_load.go: reading at the start; store_table.go: who was in the table; store_watch.go: what
 //     other hosts store; stored.go: encodings
 //   - space.go: key-value spaces of extensions; space_held.go: what they hold; space_store.go: what becomes of it in the store
 //   - guest.go: goroutines that call filters and the store

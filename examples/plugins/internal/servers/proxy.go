@@ -21,7 +21,6 @@ type Proxy struct {
 	mu     sync.Mutex // a leaf
 	conns  map[net.Conn]bool
 	closed bool
-	down   bool
 	left   int           // bytes to the server until all connections break; negative: any number
 	delay  time.Duration // of what the server says
 	stall  chan struct{} // until it is closed nothing comes back; nil: it does
@@ -96,16 +95,6 @@ func (p *Proxy) Thaw() {
 	}
 }
 
-// Down breaks all connections and takes no new ones until it is called with false.
-func (p *Proxy) Down(down bool) {
-	p.mu.Lock()
-	p.down = down
-	p.mu.Unlock()
-	if down {
-		p.Cut()
-	}
-}
-
 func (p *Proxy) accept() {
 	for {
 		from, err := p.listener.Accept()
@@ -114,7 +103,7 @@ func (p *Proxy) accept() {
 		}
 		to, err := net.Dial("unix", p.to)
 		p.mu.Lock()
-		refuse := err != nil || p.down || p.closed
+		refuse := err != nil || p.closed
 		if !refuse {
 			p.conns[from], p.conns[to] = true, true
 		}
