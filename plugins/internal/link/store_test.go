@@ -34,6 +34,7 @@ func (p *storePlugin) called(ctx context.Context, what string, n int) error {
 	p.calls = append(p.calls, fmt.Sprintf("%s %d", what, n))
 	if p.hang {
 		<-ctx.Done()
+		return ctx.Err() // at the same instant as the caller's deadline: it must not look like success
 	}
 	return p.fail
 }
