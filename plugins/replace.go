@@ -62,9 +62,9 @@ func (k *keeper) again(tried bool, err error) error {
 	return fmt.Errorf("plugins: %s runs as it did before: %w", k.id, err)
 }
 
-// replaceFilter is replace for a filter, whose use in core changes with it. A plugin that would not notice goes on.
+// replaceFilter is replace for a filter, whose use in core changes with it. A plugin that would not notice the change goes on.
 func (k *keeper) replaceFilter(ctx context.Context, b Block, reason string) (err error) {
-	if k.current() != nil && k.block.sameProcess(&b) {
+	if k.current() != nil && !k.block.same(&b) && k.block.sameProcess(&b) {
 		k.block = b
 	} else {
 		err = k.replace(ctx, b, reason)

@@ -220,7 +220,7 @@ func (s *Set) Restart(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return k.do(ctx, true, func(ctx context.Context) error { return k.restart(ctx, "an operator restarts it") })
+	return k.do(ctx, true, func(ctx context.Context) error { return k.restart(ctx, "an operator restarted it") })
 }
 
 // Disable drains a plugin and ends it, until Enable or Restart.
@@ -229,7 +229,7 @@ func (s *Set) Disable(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return k.do(ctx, true, func(context.Context) error { return k.disable("an operator disables it") })
+	return k.do(ctx, true, func(context.Context) error { return k.disable("an operator disabled it") })
 }
 
 // Enable starts a plugin that does not run, and leaves alone one that does.
@@ -242,11 +242,11 @@ func (s *Set) Enable(ctx context.Context, name string) error {
 		if k.current() != nil {
 			return nil
 		}
-		return k.restart(ctx, "an operator enables it")
+		return k.restart(ctx, "an operator enabled it")
 	})
 }
 
-// Replace makes a plugin run as a new block of the same kind and name says, without losing a request. When the new one does
+// Replace makes a plugin run as a new block of the same kind and name says, without losing a request; with the same block, by a new process. When the new one does
 // not start, the old one goes on, and the error says why.
 func (s *Set) Replace(ctx context.Context, b Block) error {
 	b.setDefaults()
@@ -258,10 +258,14 @@ func (s *Set) Replace(ctx context.Context, b Block) error {
 		return err
 	}
 	return k.do(ctx, true, func(ctx context.Context) error {
-		if b.Kind == Filter {
-			return k.replaceFilter(ctx, b, "its configuration changed")
+		reason := "its configuration changed"
+		if k.block.same(&b) {
+			reason = "an operator reloaded it"
 		}
-		return k.replace(ctx, b, "its configuration changed")
+		if b.Kind == Filter {
+			return k.replaceFilter(ctx, b, reason)
+		}
+		return k.replace(ctx, b, reason)
 	})
 }
 

@@ -516,3 +516,41 @@ func TestBuiltinAndMetrics(t *testing.T) {
 		t.Errorf("%d warnings about programs that are not pinned", n)
 	}
 }
+
+// A plugin that an operator reloads gets a new process, also when nothing changed, and says who did that. What operators do counts as
+// no restart.
+func TestReasonsOfOperators(t *testing.T) {
+	talk := block(t, "echo", "echo")
+	filter := Block{Kind: Filter, Name: "f", Source: self(t), Args: []string{"mode=filter", ""}, Stages: []core.Stage{core.StageTable}}
+	r := newRig(t, nil, talk, filter)
+	for name, b := range map[string]Block{"echo": talk, "f": filter} {
+		before := r.status(name)
+		if err := r.set.Replace(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if st := r.status(name); st.PID == before.PID || st.Reason != "an operator reloaded it" {
+			t.Errorf("%s runs as %d, before as %d: %q", name, st.PID, before.PID, st.Reason)
+		}
+		b.Env = map[string]string{"OTHER": "1"}
+		if err := r.set.Replace(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if st := r.status(name); st.Reason != "its configuration changed" {
+			t.Errorf("%s: %q", name, st.Reason)
+		}
+	}
+	for _, act := range []struct {
+		do   func(context.Context, string) error
+		want string
+	}{{r.set.Restart, "an operator restarted it"}, {r.set.Disable, "an operator disabled it"}, {r.set.Enable, ""}} {
+		if err := act.do(t.Context(), "echo"); err != nil {
+			t.Fatal(err)
+		}
+		if st := r.status("echo"); act.want != "" && st.Reason != act.want {
+			t.Errorf("%q, want %q", st.Reason, act.want)
+		}
+	}
+	if st := r.status("echo"); st.Restarts != 0 || st.State != Running {
+		t.Errorf("%v, %d restarts by operators", st.State, st.Restarts)
+	}
+}

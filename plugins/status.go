@@ -56,9 +56,9 @@ type Status struct {
 
 	State       State
 	Since       time.Time
-	Reason      string // what led to the state
-	Hint        string // what to do about a plugin that does not start; may be empty
-	Restarts    uint64
+	Reason      string           // what led to the state
+	Hint        string           // what to do about a plugin that does not start; may be empty
+	Restarts    uint64           // starts after a crash; what operators do is not counted
 	Transitions map[State]uint64 // how often it came to each state
 
 	// Of the present process, as far as there is one.
@@ -142,14 +142,17 @@ func (k *keeper) tell(e supervise.Event, reason, hint string) {
 				level = hclog.Error
 			}
 		}
-		args := []any{"plugin", k.id, "from", c.From.String(), "to", c.To.String()}
+		what, args := "plugin changed its state", []any{"plugin", k.id, "from", c.From.String(), "to", c.To.String()}
+		if c.From == c.To { // by a new process
+			what, args = "plugin was replaced", []any{"plugin", k.id, "state", c.To.String()}
+		}
 		if c.Reason != "" {
 			args = append(args, "reason", c.Reason)
 		}
 		if hint != "" && (c.To == Crashed || c.To == Refused) {
 			args = append(args, "hint", hint)
 		}
-		k.set.cfg.Log.Log(level, "plugin changed its state", args...)
+		k.set.cfg.Log.Log(level, what, args...)
 		if k.set.cfg.OnEvent != nil {
 			k.set.cfg.OnEvent(Event{ID: k.id, From: c.From, To: c.To, Reason: c.Reason, At: c.At})
 		}

@@ -40,7 +40,6 @@ type Machine struct {
 	crashes  []time.Time // within the window, at most Policy.Crashes
 	streak   int         // crashes since the last time that all was forgotten
 	until    time.Time   // end of the pause
-	starts   uint64
 	restarts uint64
 }
 
@@ -55,7 +54,7 @@ func (m *Machine) State() (s State, since time.Time, reason string) {
 	return m.state, m.since, m.reason
 }
 
-// Restarts is how often the plugin was started after the first time.
+// Restarts is how often the plugin was started by itself after a crash: what operators do is not counted.
 func (m *Machine) Restarts() uint64 { return m.restarts }
 
 // Next is when the pause after a crash is over and Start is due. It reports false when there is none.
@@ -71,17 +70,14 @@ func (m *Machine) Handle(now time.Time, e Event, reason string) []Transition {
 	if e == Revive {
 		m.forget()
 	}
+	if m.state == Backoff && e == Start {
+		m.restarts++
+	}
 	changes := []Transition{m.move(now, to, reason)}
-	switch to {
-	case Starting:
-		if m.starts++; m.starts > 1 {
-			m.restarts++
-		}
-	case Crashed:
+	if to == Crashed {
 		changes = append(changes, m.afterCrash(now))
 	}
 	if e == Replaced {
-		m.restarts++
 		m.served = now
 		m.forget()
 	}

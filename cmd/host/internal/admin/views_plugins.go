@@ -27,8 +27,8 @@ type PluginView struct {
 	Since       time.Time         `json:"since"`
 	Reason      string            `json:"reason,omitempty"` // what led to the state
 	Hint        string            `json:"hint,omitempty"`   // what to do about one that does not start
-	Restarts    uint64            `json:"restarts"`
-	Transitions map[string]uint64 `json:"transitions"` // how often it came to each state
+	Restarts    uint64            `json:"restarts"`         // starts after a crash; what operators do is not counted
+	Transitions map[string]uint64 `json:"transitions"`      // how often it came to each state
 
 	// Of the present process.
 	PID        int          `json:"pid,omitempty"`
