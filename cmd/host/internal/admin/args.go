@@ -11,6 +11,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/cmd/host/internal/subject"
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/sdk/fields"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
@@ -96,9 +97,9 @@ func (a *args) record(i int) (*enode.Node, error) {
 }
 
 func parseRecord(name, text string) (*enode.Node, error) {
-	node, err := enode.Parse(enode.ValidSchemes, text)
+	node, err := fields.Parse(text)
 	if err != nil {
-		return nil, invalid(fmt.Sprintf("%s is no valid node record: %v", name, err))
+		return nil, fail(CodeInvalidParams, fmt.Sprintf("%s: not a node record: %v", name, err), "invalid_params", "a record is one word that begins with enr:, copied whole")
 	}
 	return node, nil
 }
@@ -109,9 +110,13 @@ func (a *args) node(i int) (*enode.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(text, "enr:") {
+		return parseRecord(a.names[i], text)
+	}
 	id, err := enode.ParseID(text)
 	if err != nil {
-		return parseRecord(a.names[i], text)
+		what := fmt.Sprintf("%s: %.80q is neither a node record nor a node id", a.names[i], text)
+		return nil, fail(CodeInvalidParams, what, "invalid_params", "a record is one word that begins with enr:, and an id has 64 hex digits")
 	}
 	if id == a.s.cfg.Node.Self().ID() {
 		return a.s.cfg.Node.Self(), nil

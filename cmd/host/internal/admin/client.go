@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -55,6 +56,9 @@ func Dial(place, token string) (*Client, error) {
 		c.base = u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
 		return c, nil
 	}
+	if at, err := netip.ParseAddrPort(place); err == nil {
+		return nil, hint.New(fmt.Sprintf("%q is an address and not the path of a socket", place), "write it with http:// in front: http://"+at.String())
+	}
 	place = placeOf(place)
 	c.where = place
 	if err := checkSocketPath(place); err != nil {
@@ -68,6 +72,9 @@ func Dial(place, token string) (*Client, error) {
 	}
 	return c, nil
 }
+
+// overTCP tells whether the place is a URL.
+func (c *Client) overTCP() bool { return strings.Contains(c.where, "://") }
 
 // Close ends the connections that wait to be used again.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -191,6 +198,10 @@ func (c *Client) do(ctx context.Context, method, path string, header map[string]
 	}
 	advice := ""
 	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		advice = "a host speaks no TLS: write http:// in place of https://"
+	case c.overTCP() && errors.Is(err, syscall.ECONNREFUSED):
+		advice = "is a host running there? The block admin of its configuration says at what address it answers: listen"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		advice = "is a host running there? host run starts one, and --data-dir says which one is meant"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):

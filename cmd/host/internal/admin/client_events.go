@@ -15,8 +15,10 @@ import (
 const maxEvent = 64 << 10
 
 // Events calls each with what happens, until ctx ends, the host ends the stream, or each returns an error, which it returns; the end of the stream is io.EOF. after is the id of
-// the last event that was seen; empty: only what happens from now on. No types: all.
-func (c *Client) Events(ctx context.Context, after string, types []string, each func(id string, e Event) error) error {
+// the last event that was seen, or Oldest; empty: only what happens from now on. No types: all. last is where to go on with after: it is
+// known from the beginning of the stream, also when nothing has happened, and after when there was no stream.
+func (c *Client) Events(ctx context.Context, after string, types []string, each func(id string, e Event) error) (last string, err error) {
+	last = after
 	query := url.Values{}
 	if len(types) > 0 {
 		query.Set("types", strings.Join(types, ","))
@@ -27,42 +29,44 @@ func (c *Client) Events(ctx context.Context, after string, types []string, each 
 	}
 	response, err := c.do(ctx, http.MethodGet, eventsPath+"?"+query.Encode(), header, nil)
 	if err != nil {
-		return err
+		return last, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		var text json.RawMessage
 		if err := c.decode(response, &text); err != nil {
-			return err
+			return last, err
 		}
 		if err := shownError(response, text); err != nil {
-			return err
+			return last, err
 		}
-		return fmt.Errorf("the host answered with HTTP %d", response.StatusCode)
+		return last, fmt.Errorf("the host answered with HTTP %d", response.StatusCode)
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxEvent)
-	id := ""
+	id := last
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch name {
+		case "": // the end of an event, or of an id alone
+			last = id
 		case "id":
 			id = value
 		case "data":
 			var e Event
 			if err := json.Unmarshal([]byte(value), &e); err != nil {
-				return fmt.Errorf("an event is not what was expected: %w", err)
+				return last, fmt.Errorf("an event is not what was expected: %w", err)
 			}
 			if err := each(id, e); err != nil {
-				return err
+				return last, err
 			}
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return last, ctx.Err()
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read events from %s: %w", c.where, err)
+		return last, fmt.Errorf("read events from %s: %w", c.where, err)
 	}
-	return io.EOF
+	return last, io.EOF
 }

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -14,8 +13,10 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// ringSize is how many events are kept for those who come back, about 2 KB each.
-const ringSize = 2048
+// KeptEvents is how many events are kept for those who come back, about 2 KB each.
+const KeptEvents = 2048
+
+const ringSize = KeptEvents
 
 // maxDetail bounds the bytes of a detail.
 const maxDetail = 1 << 10
@@ -26,8 +27,11 @@ const PluginState = "plugin_state"
 // ConfigReloaded is the type of the event that the configuration was taken in anew; its detail is the outcome and what came of it.
 const ConfigReloaded = "config_reloaded"
 
-// EventsLost is the type of the event that tells a reader of a gap.
+// EventsLost is the type of the event that tells a reader of a gap, whatever the types are that it asks for.
 const EventsLost = "events_lost"
+
+// Oldest stands for the id of an event before all that are kept.
+const Oldest = "0"
 
 // Event is something that happened, as the stream of events shows it. Fields that do not apply are left out.
 type Event struct {
@@ -53,7 +57,7 @@ func EventTypes() []string {
 	for t := core.NodeAdded; t.String() != "unknown"; t++ {
 		types = append(types, t.String())
 	}
-	return types
+	return append(types, EventsLost)
 }
 
 // Feed keeps the last events. It never waits for who reads them. All methods may be called from any goroutine.
@@ -119,24 +123,24 @@ func (f *Feed) publish(e *entry) {
 	}
 }
 
-// after appends the events behind a number, and tells how many of them are gone. Without any, wake is closed at the next one.
-func (f *Feed) after(dst []*entry, number uint64) (events []*entry, lost uint64, wake <-chan struct{}) {
+// after appends the events behind a number, up to most of them, and tells how many are gone. When there are none, wake is closed at the next one.
+func (f *Feed) after(dst []*entry, number uint64, most int) (events []*entry, lost uint64, wake <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	from := number + 1
 	if oldest := f.oldest(); from < oldest {
 		lost, from = oldest-from, oldest
 	}
-	for ; from < f.next; from++ {
-		dst = append(dst, f.ring[from%ringSize])
-	}
-	if len(dst) == 0 {
+	if from == f.next {
 		if f.wake == nil {
 			f.wake = make(chan struct{})
 		}
-		wake = f.wake
+		return dst, lost, f.wake
 	}
-	return dst, lost, wake
+	for ; from < f.next && len(dst) < most; from++ {
+		dst = append(dst, f.ring[from%ringSize])
+	}
+	return dst, lost, nil
 }
 
 func (f *Feed) oldest() uint64 {
@@ -157,6 +161,9 @@ func (f *Feed) id(number uint64) string { return fmt.Sprintf("%s-%d", f.epoch, n
 
 // parse is the opposite of id. An id of another run stands for the beginning of this one, and its gap has no known size.
 func (f *Feed) parse(id string) (number uint64, sameRun bool, err error) {
+	if id == Oldest {
+		return 0, true, nil
+	}
 	epoch, digits, _ := strings.Cut(id, "-")
 	number, err = strconv.ParseUint(digits, 10, 64)
 	if err != nil || epoch == "" {
@@ -176,8 +183,13 @@ func (e *entry) wire(f *Feed) []byte {
 
 func frame(kind, id string, e Event) []byte {
 	e.ID = id
-	data, _ := json.Marshal(e) // text, numbers and times always do
-	return fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", kind, id, data)
+	data, _ := encode(e) // text, numbers and times always do
+	return fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n", kind, id, data)
+}
+
+// appendPlace appends what tells a reader where it is without an event.
+func (f *Feed) appendPlace(dst []byte, number uint64) []byte {
+	return fmt.Appendf(dst, "id: %s\n\n", f.id(number))
 }
 
 func (e *entry) event() Event {

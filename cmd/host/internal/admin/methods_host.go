@@ -26,7 +26,7 @@ func filterExplain(ctx context.Context, a *args) (any, error) {
 
 // duration reads a time span like 90m, or a number of seconds.
 func (a *args) duration(i int) (time.Duration, error) {
-	const what = "a time like 1h30m, or seconds, up to 100 years"
+	const what = "a time above 0 like 1h30m, or seconds, up to 100 years"
 	var number float64
 	var d time.Duration
 	if json.Unmarshal(a.values[i], &number) == nil {

@@ -49,7 +49,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("%+v %v", status.Reload, err)
 	}
 	seen := errors.New("seen")
-	err := r.client.Events(t.Context(), r.server.cfg.Feed.id(0), []string{ConfigReloaded}, func(_ string, e Event) error {
+	_, err := r.client.Events(t.Context(), r.server.cfg.Feed.id(0), []string{ConfigReloaded}, func(_ string, e Event) error {
 		if e.To != "refused" || e.Detail != "changed log_level; refused config.hcl:3:1: no such key" {
 			t.Errorf("%+v", e)
 		}

@@ -47,7 +47,7 @@ var routes = []route{
 	{path: "/v1/bans", summary: "The bans, in the order of their end", shows: BansView{}, serve: copied(func(s *Server) any { return s.bansView() })},
 	{path: "/v1/endpoint", summary: "Where others reach this node", shows: EndpointsView{}, serve: shown(func(s *Server) any { return s.endpointsView() })},
 	{path: eventsPath, summary: "What happens, as server-sent events", media: "text/event-stream", query: []parameter{
-		{"after", "string", "the id of the last event that was seen, like the header Last-Event-ID"},
+		{"after", "string", "the id of the last event that was seen, like the header Last-Event-ID; 0: all that are kept"},
 		{"types", "string", "only these types, with commas between"},
 	}, serve: (*Server).streamEvents},
 	{path: healthPath, summary: "Whether the host answers; 503: not", shows: Liveness{}, serve: (*Server).showHealth},

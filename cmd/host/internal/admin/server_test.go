@@ -304,7 +304,8 @@ func TestClose(t *testing.T) {
 	}()
 	reading := make(chan bool, 1)
 	go func() {
-		ended <- r.client.Events(context.Background(), "", nil, func(string, Event) error { reading <- true; return nil })
+		_, err := r.client.Events(context.Background(), "", nil, func(string, Event) error { reading <- true; return nil })
+		ended <- err
 	}()
 	<-entered
 	for open := true; open; { // until the reader is there

@@ -24,7 +24,7 @@ func (r *rig) read(after string, types []string, count int) (ids []string, event
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
 	defer cancel()
-	err := r.client.Events(ctx, after, types, func(id string, e Event) error {
+	_, err := r.client.Events(ctx, after, types, func(id string, e Event) error {
 		ids, events = append(ids, id), append(events, e)
 		if len(events) == count {
 			return errEnough
@@ -60,6 +60,56 @@ func (r *rig) awaitEvents(count uint64) {
 		case <-time.After(5 * time.Second):
 			r.t.Fatalf("there are not %d events", count)
 		}
+	}
+}
+
+// A reader knows where it is from the beginning, also when it sees no event: so it hears of a gap when it comes back.
+func TestPlaceOfAReaderWithoutEvents(t *testing.T) {
+	r := newRig(t, nil)
+	feed := r.server.cfg.Feed
+	feed.Plugin(plugins.Event{ID: "talk.echo", At: time.Now()})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://host"+eventsPath+"?types=banned", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := r.client.http.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	want := "retry: 2000\nid: " + feed.id(1) + "\n\n"
+	first := make([]byte, len(want))
+	if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != want {
+		t.Errorf("a stream begins with %q, %v, want %q", first, err, want)
+	}
+	for stream, want := range map[string]string{"retry: 2000\nid: a-1\n\n": "a-1", "id: a-1\n\nid: a-2\n\n": "a-2", "id: a-1\n\nid: a-2": "a-1", ":\n\n": "a-0"} {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, stream) }))
+		client, err := Dial(web.URL, "token")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last, err := client.Events(t.Context(), "a-0", nil, nil); last != want || err != io.EOF {
+			t.Errorf("behind %q a reader is at %q, %v, want %q", stream, last, err, want)
+		}
+		client.Close()
+		web.Close()
+	}
+}
+
+// All that is kept can be asked for.
+func TestOldestEvents(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 3 {
+		r.server.cfg.Feed.Plugin(plugins.Event{ID: fmt.Sprint(i)})
+	}
+	if _, all := r.read(Oldest, nil, 3); all[0].Plugin != "0" || all[2].Plugin != "2" {
+		t.Errorf("%+v", all)
+	}
+	for i := range ringSize {
+		r.server.cfg.Feed.Plugin(plugins.Event{ID: fmt.Sprint(3 + i)})
+	}
+	if _, all := r.read(Oldest, []string{EventsLost}, 1); all[0].Type != EventsLost || all[0].Lost != 3 {
+		t.Errorf("%+v", all)
 	}
 }
 
@@ -103,7 +153,7 @@ func TestEvents(t *testing.T) {
 	if _, next := r.read(ids[0], nil, 1); next[0].Plugin != "0" {
 		t.Errorf("behind the event that tells of the gap: %+v", next)
 	}
-	if list := EventTypes(); list[1] != ConfigReloaded || list[2] != "node_added" || list[len(list)-1] != "store_changed" {
+	if list := EventTypes(); list[1] != ConfigReloaded || list[2] != "node_added" || list[len(list)-2] != "store_changed" || list[len(list)-1] != EventsLost {
 		t.Errorf("%q", list)
 	}
 }
@@ -192,7 +242,7 @@ func TestReaderLimit(t *testing.T) {
 	if status, text := r.raw("GET", eventsPath, ""); status != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", status, text)
 	}
-	if err := r.client.Events(t.Context(), "", nil, func(string, Event) error { return nil }); err == nil || !strings.Contains(err.Error(), "read the events already") {
+	if _, err := r.client.Events(t.Context(), "", nil, func(string, Event) error { return nil }); err == nil || !strings.Contains(err.Error(), "read the events already") {
 		t.Error(err)
 	}
 	if n := r.server.readers.Load(); n != maxReaders {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,16 +26,17 @@ func newEvents() *cobra.Command {
 		Long: `Show what happens in a running host, one line an event, until it is interrupted. When the connection is lost, as by a restart of the
 host, it goes on where it was as soon as the host is back; a line tells of events that are missing.
 
-With --json each line is an event as JSON. Its id says where to go on with --after. The types are ` + strings.Join(admin.EventTypes(), ", ") + `.`,
+With --json each line is an event as JSON. Its id says where to go on with --after. The host keeps the last ` + strconv.Itoa(admin.KeptEvents) + ` events.
+
+The types are ` + strings.Join(admin.EventTypes(), ", ") + `. The last one tells of events that are missing and is shown whatever the types are.`,
 		Example: `  host events --types node_added,node_removed
+  host events --after 0
   host events --json | jq .type`,
 		Args: arguments(0, 0),
 	}, func(r *remote, _ []string) error {
 		for connected := false; ; {
-			err := r.client.Events(r.cmd.Context(), after, types, func(id string, e admin.Event) error {
-				after = id
-				return r.event(e)
-			})
+			var err error
+			after, err = r.client.Events(r.cmd.Context(), after, types, func(_ string, e admin.Event) error { return r.event(e) })
 			if r.cmd.Context().Err() != nil {
 				return nil
 			}
@@ -56,7 +58,7 @@ With --json each line is an event as JSON. Its id says where to go on with --aft
 	fs := cmd.Flags()
 	fs.StringSliceVar(&types, "types", nil, "only these `types`, with commas between")
 	_ = cmd.RegisterFlagCompletionFunc("types", cobra.FixedCompletions(admin.EventTypes(), cobra.ShellCompDirectiveNoFileComp)) // it is there
-	fs.StringVar(&after, "after", "", "begin behind the event with this `id` (default: now)")
+	fs.StringVar(&after, "after", "", "begin behind the event with this `id`; 0 shows all that the host keeps (default: now)")
 	return cmd
 }
 

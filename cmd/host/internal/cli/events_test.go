@@ -7,6 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +106,34 @@ func TestEventsGoOnAfterARestart(t *testing.T) {
 	}
 }
 
+// A reader that has seen no event says where it was when it comes back, so that the host can tell it of a gap.
+func TestEventsGoOnBeforeTheFirstOne(t *testing.T) {
+	came := make(chan string, 2)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		came <- r.Header.Get("Last-Event-ID")
+		_, _ = io.WriteString(w, "retry: 2000\nid: run-7\n\n")
+	}))
+	defer web.Close()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := readEvents(t, "--socket", web.URL, "--token-file", token, "--types", "banned")
+	if first := <-came; first != "" {
+		t.Errorf("it begins behind %q", first)
+	}
+	if !e.notes.Scan() || !strings.Contains(e.notes.Text(), "the connection is lost") {
+		t.Errorf("%q", e.notes.Text())
+	}
+	if second := <-came; second != "run-7" {
+		t.Errorf("it comes back to %q", second)
+	}
+	go func() { // the stream ends again and again
+		for e.notes.Scan() {
+		}
+	}()
+}
+
 // eventIDs reads the ids of the two events that there are.
 func eventIDs(t *testing.T, r *rig) (ids []string) {
 	t.Helper()
@@ -110,7 +142,7 @@ func eventIDs(t *testing.T, r *rig) (ids []string) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	err = client.Events(t.Context(), "another-1", nil, func(id string, e admin.Event) error {
+	_, err = client.Events(t.Context(), "another-1", nil, func(id string, e admin.Event) error {
 		if e.Type == admin.PluginState {
 			ids = append(ids, id)
 		}
