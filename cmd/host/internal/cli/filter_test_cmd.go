@@ -126,7 +126,7 @@ func (f *filterTest) filter(cmd *cobra.Command) (decider, func(), error) {
 	}
 	p, err := expr.Compile(f.expression, options...)
 	if err != nil {
-		return nil, nil, usage(cmd, hint.Wrap(fmt.Errorf("--expr: %w", err), "sdk/expr/README.md describes the language"))
+		return nil, nil, usage(cmd, hint.Wrap(fmt.Errorf("--expr: %w", err), aboutExpressions))
 	}
 	return func(nodes []*enode.Node) ([]judgement, error) {
 		out := make([]judgement, len(nodes))

@@ -34,7 +34,7 @@ The search starts at the nodes of --bootnode and --network.`,
 		if filter != "" {
 			program, err := expr.Compile(filter)
 			if err != nil {
-				return usage(c.cmd, fmt.Errorf("--filter: %w", err))
+				return usage(c.cmd, hint.Wrap(fmt.Errorf("--filter: %w", err), aboutExpressions))
 			}
 			options = append(options, core.Matching(program.Match))
 		}

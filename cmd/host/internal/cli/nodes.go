@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
@@ -23,9 +25,10 @@ func newNodes() *cobra.Command {
 		Use:   "nodes",
 		Short: "List the nodes that a running host knows",
 		Long: `List the nodes in the table of a running host that its filters let out, in the order of their ids. --filter takes an expression like
-that of the bundled filter; only nodes that it accepts are listed.`,
+that of the bundled filter, builtin:expr; only nodes that it accepts are listed. sdk/expr/README.md describes the language.`,
 		Example: `  host nodes --verified --limit 20
-  host nodes --filter 'network == "mainnet"'
+  host nodes --filter 'enr.has("eth2") && ip.is_global'
+  host nodes --filter 'fork("mainnet").accepts(enr)'
   host nodes --json | jq -r '.nodes[].enr'`,
 		Args: arguments(0, 0),
 	}, func(r *remote, _ []string) error {
@@ -40,7 +43,7 @@ that of the bundled filter; only nodes that it accepts are listed.`,
 			}
 			var page admin.NodesView
 			if err := r.get("/v1/nodes?"+query.Encode(), &page); err != nil {
-				return err
+				return inExpression(err)
 			}
 			all.Nodes, all.Next = append(all.Nodes, page.Nodes...), page.Next
 			if all.Next == "" || limit > 0 && len(all.Nodes) >= limit {
@@ -54,6 +57,14 @@ that of the bundled filter; only nodes that it accepts are listed.`,
 	fs.IntVar(&limit, "limit", 0, "`count` of nodes to list, 0 for all")
 	fs.BoolVar(&verified, "verified", false, "only nodes that answer")
 	return cmd
+}
+
+// inExpression adds advice to a mistake in the filter, if it has none of its own.
+func inExpression(err error) error {
+	if e, ok := errors.AsType[*admin.Error](err); ok && e.Code == admin.CodeInvalidParams && strings.HasPrefix(e.Message, "filter: ") && hint.Of(err) == "" {
+		return hint.Wrap(err, aboutExpressions)
+	}
+	return err
 }
 
 func printPeers(r *remote, nodes []admin.PeerView) error {

@@ -41,6 +41,14 @@ func newPluginList() *cobra.Command {
 	})
 }
 
+// standingOf is a state in a sentence.
+func standingOf(state string) string {
+	if state == "backoff" {
+		return "waiting for its next start"
+	}
+	return state
+}
+
 func seconds(s float64) string { return round(time.Duration(s * float64(time.Second))).String() }
 
 func protocolList(all []admin.ProtocolID) string {
@@ -135,7 +143,7 @@ func pluginRows(p admin.PluginView) (rows []row) {
 	add("hint", p.Hint)
 	add("source", p.Source+yes(p.Pinned, ", checksum checked"))
 	add("required", yes(p.Required, "the host is not ready without it"))
-	add("restarts", strconv.FormatUint(p.Restarts, 10))
+	add("restarts", fmt.Sprintf("%d after crashes", p.Restarts))
 	if p.Program != "" {
 		add("program", strings.TrimSpace(p.Program+" "+p.Version)+yes(p.Summary != "", ": "+p.Summary))
 	}
@@ -205,7 +213,7 @@ func printLogs(r *remote, v admin.LogsView) error {
 		}
 	}
 	if len(v.Lines) == 0 {
-		fmt.Fprintf(r.cmd.ErrOrStderr(), "note: %s is %s and has written nothing\n", plain(v.ID), plain(v.State))
+		fmt.Fprintf(r.cmd.ErrOrStderr(), "note: %s is %s and has written nothing\n", plain(v.ID), plain(standingOf(v.State)))
 	}
 	return nil
 }
@@ -217,7 +225,7 @@ func newPluginAction(use, short, long, method string) *cobra.Command {
 		if err := r.call(method, []any{plugin}, &p); err != nil {
 			return err
 		}
-		return r.printed(p, func() error { return r.say("%s is %s", p.ID, p.State) })
+		return r.printed(p, func() error { return r.say("%s is %s", p.ID, standingOf(p.State)) })
 	})
 }
 

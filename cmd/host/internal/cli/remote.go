@@ -120,6 +120,7 @@ func (r *remote) token(ctx context.Context) (string, error) {
 
 // explain makes a mistake in an argument that the host has found one of the command line.
 func (r *remote) explain(err error) error {
+	err = advised(err)
 	if e, ok := errors.AsType[*admin.Error](err); ok && e.Code == admin.CodeInvalidParams {
 		return usage(r.cmd, err)
 	}

@@ -122,7 +122,7 @@ func (o *overview) problems() (all []string) {
 		if p.State == "running" || p.State == "declared" || p.State == "disabled" && p.Reason == "" {
 			continue
 		}
-		text := fmt.Sprintf("plugin %s is %s", p.ID, p.State)
+		text := fmt.Sprintf("plugin %s is %s", p.ID, standingOf(p.State))
 		if p.Reason != "" {
 			text += ": " + p.Reason
 		}
@@ -132,9 +132,22 @@ func (o *overview) problems() (all []string) {
 		all = append(all, text)
 	}
 	if r := st.Reload; r != nil && r.Outcome() == "refused" {
-		all = append(all, fmt.Sprintf("the last reload refused %s, see host status --json", count(len(r.Refused), "change")))
+		all = append(all, refusedText(r.Refused))
 	}
 	return all
+}
+
+// refusedText names the first of what a reload refused.
+func refusedText(all []admin.Refusal) string {
+	first := all[0]
+	text := fmt.Sprintf("the last reload refused %s: %s: %s", count(len(all), "change"), first.What, first.Why)
+	if first.Hint != "" {
+		text += " (" + first.Hint + ")"
+	}
+	if len(all) > 1 {
+		text += "; host status --json has the others"
+	}
+	return text
 }
 
 func (o *overview) hasStore() bool {
@@ -191,7 +204,7 @@ func storeText(s admin.StoreView, there bool) string {
 func pluginText(p admin.PluginView) string {
 	text := fmt.Sprintf("%s for %s", p.State, span(time.Since(p.Since)))
 	if p.Restarts > 0 {
-		text += ", " + count(p.Restarts, "restart")
+		text += ", " + count(p.Restarts, "restart") + " after crashes"
 	}
 	return text
 }
