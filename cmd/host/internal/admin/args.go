@@ -15,6 +15,9 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
+// maxValues bounds the values in the parameters of a method of ours, however they are nested.
+const maxValues = 4096
+
 // args are the parameters of a call, in the order of the method's. They were given by place or by name.
 type args struct {
 	s      *Server
@@ -27,6 +30,9 @@ func readArgs(m *method, params json.RawMessage) (*args, error) {
 	a := &args{values: make([]json.RawMessage, len(m.params))}
 	for _, p := range m.params {
 		a.names = append(a.names, p.name)
+	}
+	if values(params) > maxValues {
+		return nil, fail(CodeLimit, fmt.Sprintf("the parameters have more than %d values", maxValues), "too_large", "send fewer at a time")
 	}
 	var byPlace []json.RawMessage
 	var byName map[string]json.RawMessage

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/discv5/host/core"
@@ -23,13 +24,18 @@ const (
 	maxFilter   = 8 << 10 // bytes of a filter expression
 )
 
-// takeCopy waits for the right to copy large state, until ctx ends.
+// copyPatience is how long a request waits for its turn to copy large state.
+const copyPatience = 2 * time.Second
+
+// takeCopy waits for the right to copy large state, for copyPatience or until ctx ends.
 func (s *Server) takeCopy(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, copyPatience)
+	defer cancel()
 	select {
 	case s.copies <- struct{}{}:
 		return func() { <-s.copies }, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fail(CodeLimit, "too many wait for a copy of the state", "busy", "try again later")
 	}
 }
 
@@ -47,12 +53,14 @@ func (s *Server) showNodes(w http.ResponseWriter, r *http.Request) {
 		showError(w, http.StatusBadRequest, err.Error(), failure(err).Hint())
 		return
 	}
-	v, err := s.nodesView(r.Context(), q)
+	release, err := s.takeCopy(r.Context())
 	if err != nil {
-		showError(w, http.StatusServiceUnavailable, "too many wait for a copy of the table", "")
+		showFailure(w, err)
 		return
 	}
-	show(w, http.StatusOK, v)
+	page, more := s.page(r.Context(), q)
+	release()
+	s.answer(w, s.nodesView(page, more))
 }
 
 func (s *Server) nodesQuery(query url.Values) (q nodesQuery, err error) {
@@ -94,26 +102,19 @@ func (s *Server) compile(text string) (func(*enode.Node) bool, error) {
 	return match, nil
 }
 
-// nodesView shows a page of the nodes that filters let out, in the order of their ids: a page has a place also when the node that
-// the page before ended with is gone.
-func (s *Server) nodesView(ctx context.Context, q nodesQuery) (NodesView, error) {
-	release, err := s.takeCopy(ctx)
-	if err != nil {
-		return NodesView{}, err
-	}
-	page, next := s.page(ctx, q)
-	release()
+func (s *Server) nodesView(page []core.NodeInfo, more bool) NodesView {
 	v := NodesView{Nodes: []PeerView{}}
 	for _, n := range page {
 		v.Nodes = append(v.Nodes, s.peerView(n))
 	}
-	if next {
+	if more {
 		v.Next = v.Nodes[len(v.Nodes)-1].NodeID
 	}
-	return v, ctx.Err()
+	return v
 }
 
-// page returns a page of nodes, and whether there are more.
+// page returns a page of the nodes that filters let out, in the order of their ids, and whether there are more: a page has a place also
+// when the node that the page before ended with is gone.
 func (s *Server) page(ctx context.Context, q nodesQuery) (page []core.NodeInfo, more bool) {
 	pass := make(map[enode.ID]bool)
 	for _, n := range s.cfg.Node.Closest(enode.ID{}, maxNodes, q.verified) {
@@ -159,5 +160,6 @@ func listNodes(ctx context.Context, a *args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.s.nodesView(ctx, q)
+	page, more := a.s.page(ctx, q)
+	return a.s.nodesView(page, more), ctx.Err()
 }

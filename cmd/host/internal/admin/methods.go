@@ -60,7 +60,7 @@ var methods = []method{
 	{name: "host_pluginLogs", summary: "The last lines that a plugin wrote, of its present process and the one before", params: optional(required("plugin"), "lines"), do: pluginLogs},
 	{name: "host_reload", summary: "Take in the configuration anew, and tell what changed, what was refused and what needs a restart", do: reloadAll},
 	{name: "host_logLevel", summary: "The least important messages that are logged, after changing it to a level if one is given", params: optional(nil, "level"), do: logLevel},
-	{name: "host_nodes", summary: "The nodes of the table that pass the filters, page by page, in the order of their ids", params: optional(nil, "filter", "limit", "after", "verified"), do: listNodes},
+	{name: "host_nodes", summary: "The nodes of the table that pass the filters, page by page, in the order of their ids", params: optional(nil, "filter", "limit", "after", "verified"), copies: true, do: listNodes},
 	{name: "host_lookup", summary: "Look up the nodes closest to an id that a filter expression accepts, 16 at most", params: optional(required("nodeId"), "filter"), do: lookup},
 	{name: "host_filterExplain", summary: "Ask every filter about a node: a record, or the id of a known one", params: required("node"), do: filterExplain},
 	{name: "host_bans", summary: "The bans, in the order of their end", copies: true, do: func(_ context.Context, a *args) (any, error) { return a.s.bansView().Bans, nil }},

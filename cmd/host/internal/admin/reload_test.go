@@ -144,7 +144,7 @@ func TestReloadResult(t *testing.T) {
 	v.Refuse("x", errors.New(strings.Repeat("y", 2*maxDetail)))
 	f := NewFeed()
 	f.Reloaded(v)
-	events, _, _ := f.after(nil, 0)
+	events, _, _ := f.after(nil, 0, 1)
 	if e := events[0].event(); len(e.Detail) > maxDetail+len("…") || time.Since(e.Time) > time.Minute {
 		t.Errorf("%d bytes at %v", len(e.Detail), e.Time)
 	}

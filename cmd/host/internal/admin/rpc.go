@@ -13,12 +13,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 const (
-	maxBatch    = 100     // calls of a batch
-	batchAtOnce = 8       // of them, at a time
-	maxAnswer   = 8 << 20 // bytes of the results of a batch, after which the rest fails
+	maxBatch    = 100      // calls of a batch
+	batchAtOnce = 8        // of them, at a time
+	maxAnswer   = 8 << 20  // bytes of the results of a batch, after which the rest fails
+	maxBodies   = 16 << 20 // bytes of the bodies that are read or worked on
+	maxAnswers  = 32 << 20 // bytes of the documents and results that are on their way, each above smallAnswer
+	smallAnswer = 4 << 10
+	minBody     = 4 << 10 // bytes that a body is read into at first
 )
 
 // call is a request of JSON-RPC.
@@ -44,19 +49,13 @@ func refused(id json.RawMessage, e *Error) *answer {
 }
 
 func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
-	select {
-	case s.requests <- struct{}{}:
-		defer func() { <-s.requests }()
-	default:
-		w.Header().Set("Connection", "close") // its body is not read
-		show(w, http.StatusServiceUnavailable, refused(null, fail(CodeLimit, fmt.Sprintf("%d requests are under way, and that is the most", maxRequests), "busy", "try again later")))
-		return
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		e, status := fail(CodeParse, "the request could not be read", "", ""), http.StatusBadRequest
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			e, status = fail(CodeLimit, fmt.Sprintf("the request is longer than %d bytes", maxBody), "too_large", ""), http.StatusRequestEntityTooLarge
+	bodies, results := hold{of: &s.bodies}, hold{of: &s.answers}
+	defer bodies.release()
+	defer results.release()
+	body, status, e := readBody(r.Body, &bodies)
+	if e != nil {
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Connection", "close") // the rest of the body is not read
 		}
 		show(w, status, refused(null, e))
 		return
@@ -64,29 +63,72 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // all is read, and a call may take a while
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
-	var reply any
-	if body = bytes.TrimLeft(body, " \t\r\n"); len(body) > 0 && body[0] == '[' {
-		reply = s.batch(ctx, body)
-	} else if a := s.single(ctx, body); a != nil {
-		reply = a
-	}
+	reply := s.reply(ctx, body, &results)
+	bodies.release()
 	if reply == nil {
 		w.WriteHeader(http.StatusNoContent) // there were only notifications
 		return
 	}
-	show(w, http.StatusOK, reply)
+	write(w, http.StatusOK, reply)
+}
+
+// readBody reads a body, or says what the answer is in place of one. It holds bytes as they come: a body that is announced and not sent
+// takes nothing from others.
+func readBody(from io.Reader, held *hold) (body []byte, status int, e *Error) {
+	for {
+		if len(body) == cap(body) {
+			size := min(max(2*cap(body), minBody), maxBody+minBody)
+			if !held.take(size - cap(body)) {
+				what := fmt.Sprintf("requests of %d bytes are under way, and that is the most", maxBodies)
+				return nil, http.StatusServiceUnavailable, fail(CodeLimit, what, "busy", "try again later")
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch _, large := errors.AsType[*http.MaxBytesError](err); {
+		case err == io.EOF:
+			return body, 0, nil
+		case large:
+			return nil, http.StatusRequestEntityTooLarge, fail(CodeLimit, fmt.Sprintf("the request is longer than %d bytes", maxBody), "too_large", "")
+		case err != nil:
+			return nil, http.StatusBadRequest, fail(CodeParse, "the request could not be read", "", "")
+		}
+	}
+}
+
+// reply does what a body asks for; nil: it wants no answer.
+func (s *Server) reply(ctx context.Context, body []byte, results *hold) []byte {
+	body = bytes.Trim(body, " \t\r\n")
+	var reply any
+	switch {
+	case !json.Valid(body):
+		reply = refused(null, fail(CodeParse, "the request is not JSON", "", ""))
+	case body[0] == '[':
+		reply = s.batch(ctx, body, results)
+	default:
+		if a := s.single(ctx, body, results); a != nil {
+			reply = a
+		}
+	}
+	if reply == nil {
+		return nil
+	}
+	text, err := encode(reply)
+	if err != nil {
+		text, _ = encode(refused(null, fail(CodeInternal, "the answer cannot be shown: "+err.Error(), "", ""))) // text always can
+	}
+	return text
 }
 
 // batch makes the calls of a batch; nil says that none of them wants an answer.
-func (s *Server) batch(ctx context.Context, body []byte) any {
-	var calls []json.RawMessage
-	switch err := json.Unmarshal(body, &calls); {
-	case err != nil:
-		return refused(null, fail(CodeParse, "the batch is not JSON: "+err.Error(), "", ""))
+func (s *Server) batch(ctx context.Context, body []byte, results *hold) any {
+	calls := elements(body, maxBatch)
+	switch {
 	case len(calls) == 0:
 		return refused(null, fail(CodeInvalidRequest, "the batch is empty", "", ""))
 	case len(calls) > maxBatch:
-		return refused(null, fail(CodeLimit, fmt.Sprintf("a batch of %d calls, and %d are the most", len(calls), maxBatch), "too_large", ""))
+		return refused(null, fail(CodeLimit, fmt.Sprintf("the batch has more than %d calls", maxBatch), "too_large", "send fewer calls at a time"))
 	}
 	answers := make([]*answer, len(calls))
 	var next, size atomic.Int64
@@ -98,7 +140,7 @@ func (s *Server) batch(ctx context.Context, body []byte) any {
 					answers[i] = refused(idOf(calls[i]), fail(CodeLimit, "the results of the batch are too large", "too_large", "send fewer calls at a time"))
 					continue
 				}
-				if a := s.single(ctx, calls[i]); a != nil {
+				if a := s.single(ctx, calls[i], results); a != nil {
 					size.Add(int64(len(a.Result)))
 					answers[i] = a
 				}
@@ -123,26 +165,23 @@ func idOf(text []byte) json.RawMessage {
 }
 
 func validID(id json.RawMessage) bool {
-	return len(id) > 0 && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9' || bytes.Equal(id, null))
+	return len(id) > 0 && utf8.Valid(id) && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9' || bytes.Equal(id, null))
 }
 
-// single makes one call; nil for a notification, which wants no answer.
-func (s *Server) single(ctx context.Context, text []byte) *answer {
-	if !json.Valid(text) {
-		return refused(null, fail(CodeParse, "the request is not JSON", "", ""))
-	}
+// single makes one call, which is valid JSON; nil for a notification, which wants no answer.
+func (s *Server) single(ctx context.Context, text []byte, results *hold) *answer {
 	var c call
 	if err := json.Unmarshal(text, &c); err != nil || c.Method == nil {
 		return refused(null, fail(CodeInvalidRequest, "a request is an object with a method", "", ""))
 	}
 	notification := c.ID == nil
 	if !notification && !validID(c.ID) {
-		return refused(null, fail(CodeInvalidRequest, "an id is text, a number or null", "", ""))
+		return refused(null, fail(CodeInvalidRequest, "an id is text in UTF-8, a number or null", "", ""))
 	}
 	if c.Version != nil && *c.Version != "2.0" { // without one it is taken for 2.0
 		return refused(idOr(c.ID), fail(CodeInvalidRequest, "this is JSON-RPC 2.0", "", ""))
 	}
-	result, err := s.do(ctx, *c.Method, c.Params)
+	result, err := s.do(ctx, *c.Method, c.Params, results)
 	s.served.Add(1)
 	if err != nil {
 		s.failed.Add(1)
@@ -163,8 +202,8 @@ func idOr(id json.RawMessage) json.RawMessage {
 	return id
 }
 
-// do calls a method.
-func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (result json.RawMessage, err error) {
+// do calls a method. Its result counts as on its way until the request is answered.
+func (s *Server) do(ctx context.Context, name string, params json.RawMessage, results *hold) (result json.RawMessage, err error) {
 	m := s.methods[name]
 	if m == nil && !s.foreign(name) {
 		return nil, s.unknown(name)
@@ -182,6 +221,13 @@ func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (r
 		}
 		a.s = s
 	}
+	if m != nil && m.copies { // who waits for one keeps nobody from another call
+		release, err := s.takeCopy(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
 	select {
 	case s.calls <- struct{}{}:
 		defer func() { <-s.calls }()
@@ -189,20 +235,23 @@ func (s *Server) do(ctx context.Context, name string, params json.RawMessage) (r
 		return nil, fail(CodeLimit, fmt.Sprintf("%d calls are under way, and that is the most", maxCalls), "busy", "try again later")
 	}
 	if m == nil {
-		return s.callPlugin(ctx, name, params)
+		result, err = s.callPlugin(ctx, name, params)
+	} else {
+		result, err = m.call(ctx, a)
 	}
-	if m.copies {
-		release, err := s.takeCopy(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
+	if err == nil && len(result) > smallAnswer && !results.take(len(result)) {
+		return nil, answersBusy()
 	}
+	return result, err
+}
+
+// call makes the result of a method.
+func (m *method) call(ctx context.Context, a *args) (json.RawMessage, error) {
 	v, err := m.do(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(v)
+	text, err := encode(v)
 	if err != nil {
 		return nil, fail(CodeInternal, "the result cannot be shown: "+err.Error(), "", "")
 	}

@@ -21,9 +21,10 @@ const (
 	idleTimeout  = 2 * time.Minute
 	callTimeout  = time.Minute // of one call
 	writeTimeout = callTimeout + 15*time.Second
-	maxCalls     = 64 // calls at a time, for all clients
-	maxRequests  = 64 // requests of JSON-RPC at a time, each of up to maxBody bytes
-	maxCopies    = 2  // copies of large state at a time
+	// answerTimeout is how long a client may take for an answer.
+	answerTimeout = 30 * time.Second
+	maxCalls      = 64 // calls at a time, for all clients
+	maxCopies     = 2  // copies of large state at a time
 	// closePatience is how long Close lets requests end, which see the end of their context at once.
 	closePatience = 700 * time.Millisecond
 	eventsWaiting = 4096
@@ -32,18 +33,19 @@ const (
 // Server serves the admin API. All methods may be called from any goroutine.
 type Server struct {
 	// set by Listen, then read-only
-	cfg      Config
-	started  time.Time
-	events   interface{ Close() }
-	servers  []*http.Server
-	tcp      net.Addr
-	ctx      context.Context // ends with the server
-	cancel   context.CancelFunc
-	methods  map[string]*method
-	calls    chan struct{} // has room for what may run
-	requests chan struct{}
-	copies   chan struct{}
-	reloads  chan struct{}
+	cfg     Config
+	started time.Time
+	events  interface{ Close() }
+	servers []*http.Server
+	tcp     net.Addr
+	ctx     context.Context // ends with the server
+	cancel  context.CancelFunc
+	methods map[string]*method
+	calls   chan struct{} // has room for what may run
+	copies  chan struct{}
+	reloads chan struct{}
+	bodies  budget // of maxBodies bytes
+	answers budget // of maxAnswers bytes
 	// readerTimeout is how long a reader of events may take for what is sent to it.
 	readerTimeout time.Duration
 
@@ -90,7 +92,8 @@ func Listen(cfg Config) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{
 		cfg: cfg, started: time.Now(), methods: methodsByName(), readerTimeout: readerTimeout,
-		calls: make(chan struct{}, maxCalls), requests: make(chan struct{}, maxRequests), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
+		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
+		bodies: budget{most: maxBodies}, answers: budget{most: maxAnswers},
 	}
 	s.inTouch.last = s.started
 	s.ctx, s.cancel = context.WithCancel(context.Background())
