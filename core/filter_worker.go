@@ -12,6 +12,8 @@ import (
 const (
 	// maxPending bounds the questions of one stage that wait for one filter.
 	maxPending = 4096
+	// answersPerTurn bounds the answers that are taken in one turn: each may let a node into the table.
+	answersPerTurn = 32
 	// errorPause is when a filter is asked again in whose place OnError decided. That decision holds twice as long.
 	errorPause = 10 * time.Second
 	// complainPause is the shortest pause between two log lines about a filter that fails.
@@ -308,16 +310,20 @@ func (w *filterWorker) decide(batch []*question, deadline time.Duration) {
 	err := contained(func() error { return w.filter.Decide(ctx, stage, nodes, out) })
 	cancel()
 	w.chain.n.turn(func(now time.Time) {
-		w.taken = nil
-		if w.ended {
-			return
-		}
 		w.calls++
 		w.latency.observe(now.Sub(start))
-		for i, q := range batch {
-			w.answered(now, q, out[i], err)
-		}
 	})
+	for i := 0; i < len(batch); i += answersPerTurn {
+		end := min(i+answersPerTurn, len(batch))
+		w.chain.n.turn(func(now time.Time) {
+			if w.taken = batch[end:]; w.ended {
+				return
+			}
+			for k, q := range batch[i:end] {
+				w.answered(now, q, out[i+k], err)
+			}
+		})
+	}
 }
 
 // complain counts a failure, and logs one now and then.

@@ -78,14 +78,16 @@ func (s *filterServer) decide(ctx context.Context, batch *pluginpb.FilterBatch) 
 			return nil, err
 		}
 	}
+	answers := make([]pluginpb.Verdict, len(out))
 	for i, v := range out {
-		verdicts[places[i]] = verdict(v)
+		verdicts[places[i]] = &answers[i]
+		setVerdict(&answers[i], v)
 	}
 	return verdicts, nil
 }
 
-func verdict(v Verdict) *pluginpb.Verdict {
-	out := &pluginpb.Verdict{Reason: reasonCode(v.Reason)}
+func setVerdict(out *pluginpb.Verdict, v Verdict) {
+	out.Reason = reasonCode(v.Reason)
 	switch v.Decision {
 	case Accept:
 		out.Decision = pluginpb.Decision_DECISION_ACCEPT
@@ -95,7 +97,6 @@ func verdict(v Verdict) *pluginpb.Verdict {
 	if v.TTL > 0 {
 		out.TtlS = uint32(min(math.Ceil(v.TTL.Seconds()), math.MaxUint32))
 	}
-	return out
 }
 
 // reasonCode makes a code that the host takes of any text.
