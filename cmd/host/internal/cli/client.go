@@ -74,7 +74,7 @@ func (c *client) record(text string) (*enode.Node, error) {
 func (c *client) entries() ([]*enode.Node, error) {
 	nodes, err := networks.Bootnodes(c.network)
 	if err != nil {
-		return nil, usage(c.cmd, hint.Wrap(err, "use one of "+strings.Join(networks.Names(), ", ")))
+		return nil, usage(c.cmd, hint.Wrap(err, "--bootnode enr:… joins any other"))
 	}
 	for _, text := range c.bootnodes {
 		node, err := c.record(text)

@@ -65,21 +65,23 @@ func (r *remote) dial(ctx context.Context) (*admin.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if place := r.socket; place != "" {
-		if strings.Contains(place, "://") && token == "" {
-			return nil, usage(r.cmd, hint.New("a URL needs a token", "give the file with --token-file"))
-		}
-		client, err := admin.Dial(place, token)
-		if err != nil {
-			return nil, usage(r.cmd, err)
-		}
-		return client, nil
+	url := strings.Contains(r.socket, "://")
+	if r.socket != "" && (!url || token != "") {
+		return r.dialPlace(r.socket, token)
 	}
-	loaded, err := config.Load(ctx, config.Sources{Env: os.Environ(), Flags: r.cmd.Flags()})
+	cfg, err := r.settings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cfg := &loaded.Config
+	if token == "" {
+		token = cfg.Admin.Token.Reveal()
+	}
+	if url {
+		if token == "" {
+			return nil, usage(r.cmd, hint.New("a URL needs a token", "give the file that it is in with --token-file, or the configuration that has it with --config"))
+		}
+		return r.dialPlace(r.socket, token)
+	}
 	if path := cfg.AdminSocket(); path != "" {
 		return admin.Dial(path, "")
 	}
@@ -90,11 +92,35 @@ func (r *remote) dial(ctx context.Context) (*admin.Client, error) {
 	if at.Addr().IsUnspecified() {
 		at = netip.AddrPortFrom(loopback(at.Addr()), at.Port())
 	}
-	if token == "" {
-		token = cfg.Admin.Token.Reveal()
-	}
 	return admin.Dial("http://"+at.String(), token)
 }
+
+// dialPlace makes a client for the host of --socket.
+func (r *remote) dialPlace(place, token string) (*admin.Client, error) {
+	client, err := admin.Dial(place, token)
+	if err != nil {
+		return nil, usage(r.cmd, err)
+	}
+	return client, nil
+}
+
+// settings are those that say where the host is. Mistakes in others do not matter here, and are told of.
+func (r *remote) settings(ctx context.Context) (*config.Config, error) {
+	loaded, mistakes, err := config.LoadPlace(ctx, config.Sources{Env: os.Environ(), Flags: r.cmd.Flags()})
+	if problems, ok := errors.AsType[config.Problems](err); ok && !problems.OnFlags() {
+		r.note("the configuration does not say where the host is; --data-dir or --socket does, whatever is wrong in it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if mistakes > 0 {
+		r.note(count(mistakes, "mistake") + " in the configuration; host validate shows more")
+	}
+	return &loaded.Config, nil
+}
+
+// note tells something on stderr that is no error.
+func (r *remote) note(text string) { fmt.Fprintln(r.cmd.ErrOrStderr(), "note:", text) }
 
 func loopback(a netip.Addr) netip.Addr {
 	if a.Is4() {

@@ -192,12 +192,18 @@ func TestFindingTheHost(t *testing.T) {
 		{[]string{"--socket", url, "--token-file", wrong}, exitFailure, "does not accept the token"},
 		{[]string{"--socket", url, "--token-file", empty}, exitFailure, "the file is empty"},
 		{[]string{"--socket", url, "--token-file", filepath.Join(dir, "none")}, exitFailure, "--token-file: "},
-		{[]string{"--socket", url}, exitUsage, "hint: give the file with --token-file"},
+		{[]string{"--socket", url}, exitUsage, "hint: give the file that it is in with --token-file"},
+		{[]string{"--socket", url, "--config", file("url.hcl", atTCP)}, exitOK, ""},
+		{[]string{"--socket", strings.TrimPrefix(url, "http://")}, exitUsage, "hint: write it with http:// in front: " + url},
 		{[]string{"--socket", "ftp://x", "--token-file", good}, exitUsage, "is not the address of a host"},
 		{[]string{"--socket", "/" + strings.Repeat("x", 200)}, exitUsage, "too long"},
 		{[]string{"--data-dir", dir}, exitFailure, "hint: is a host running there? host run starts one, and --data-dir says which one is meant"},
 		{[]string{"--config", file("none.hcl", "admin {\n  socket = \"none\"\n}")}, exitFailure, "hint: set socket or listen in its admin block"},
 		{[]string{"--config", file("bad.hcl", "data_dri = 1")}, exitFailure, "bad.hcl:1:1"},
+		{[]string{"--config", file("bad.hcl", "data_dri = 1")}, exitFailure, "note: the configuration does not say where the host is; --data-dir or --socket does"},
+		{[]string{"--config", file("bad.hcl", "data_dri = 1"), "--socket", r.server.Socket()}, exitOK, ""},
+		{[]string{"--config", file("limits.hcl", "limits { sessoin_rate = 1 }"), "--data-dir", r.dir}, exitOK, "note: 1 mistake in the configuration; host validate shows more"},
+		{[]string{"--config", file("level.hcl", "log_level = \"loud\"\nplugin \"talk\" \"x\" {}\ndata_dir = "+quoted(r.dir))}, exitOK, "note: 2 mistakes in the configuration"},
 	} {
 		stdout, stderr, status := host(append([]string{"ban", "list"}, c.args...)...)
 		if status != c.status || !strings.Contains(stderr, c.want) || (status == exitOK) != (stdout == "no bans\n") {

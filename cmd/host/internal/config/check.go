@@ -64,7 +64,10 @@ func (l *Loaded) check() Problems {
 			"the whole table holds at least what one bucket does")
 	}
 	if at := c.Admin.Listen; at.IsValid() {
-		if c.Admin.Token == "" {
+		switch problem, empty := l.emptyToken(); {
+		case empty:
+			problems = append(problems, problem)
+		case c.Admin.Token == "":
 			add("admin.listen", "admin.listen without admin.token", "anybody who reaches the address could steer the host: write token = file(\"path\"), with a file of `openssl rand -hex 32`")
 		}
 		if !c.Admin.Remote && !at.Addr().Unmap().IsLoopback() {
@@ -73,6 +76,18 @@ func (l *Loaded) check() Problems {
 		}
 	}
 	return problems
+}
+
+// emptyToken is the problem of a token that somebody has written and that is empty, as that of an empty file is.
+func (l *Loaded) emptyToken() (p Problem, empty bool) {
+	from := l.Origins["admin.token"]
+	if l.Config.Admin.Token != "" || from.Where == "default" {
+		return Problem{}, false
+	}
+	p = from.problem
+	p.Where, p.What = from.Where, "admin.token is empty, and admin.listen needs one"
+	p.Hint = "if file() reads it, that file is empty: put the output of `openssl rand -hex 32` into it"
+	return p, true
 }
 
 // set is the first of the keys that somebody set, or else the first.

@@ -24,6 +24,7 @@ type parser struct {
 	plugins  []*Plugin
 	origins  map[string]Origin
 	problems Problems
+	good     values       // what is right in a file with problems
 	badLines map[int]bool // lines whose syntax is wrong: what they mean is not judged
 	openText bool         // a text that does not end on its line was reported
 
@@ -49,17 +50,18 @@ func (p *parser) Unmarshal(source []byte) (map[string]any, error) {
 	for _, d := range diags {
 		p.syntax(d)
 	}
-	values := make(map[string]any)
+	found := make(values)
 	if file != nil {
 		if body, ok := file.Body.(*hclsyntax.Body); ok {
-			p.block(p.withoutPlugins(body), p.schema, values)
+			p.block(p.withoutPlugins(body), p.schema, found)
 		}
 	}
 	if len(p.problems) > 0 {
 		p.problems.sort()
-		return values, p.problems
+		p.good = found
+		return found, p.problems
 	}
-	return values, nil
+	return found, nil
 }
 
 // withoutPlugins reads the plugin blocks and returns the rest.

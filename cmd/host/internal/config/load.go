@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -43,59 +44,67 @@ type Loaded struct {
 //
 // It changes nothing and may be called again with the same Sources, to load what the files say by then; see CheckReload.
 func Load(ctx context.Context, src Sources) (*Loaded, error) {
-	out := &Loaded{Origins: make(map[string]Origin)}
-	k := koanf.New(".")
-	if err := k.Load(defaults(), nil); err != nil {
-		return nil, err
-	}
-	top.walk(func(l *leaf) { out.Origins[l.path] = Origin{Where: "default"} })
-
-	above := koanf.New(".") // the layers above the defaults; whether the profile is between is said in them
-	aboveOrigins := make(map[string]Origin)
-	problems, err := out.readFiles(ctx, src, above, aboveOrigins)
+	out, problems, err := merge(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	env, origins, found, warnings := fromEnv(src.Env)
-	problems, out.Warnings = append(problems, found...), warnings
-	if err := above.Load(env, nil); err != nil {
-		return nil, err
-	}
-	maps.Copy(aboveOrigins, origins)
-	if src.Flags != nil {
-		flags, origins, found := fromFlags(src.Flags)
-		problems = append(problems, found...)
-		if err := above.Load(flags, nil); err != nil {
-			return nil, err
-		}
-		maps.Copy(aboveOrigins, origins)
-	}
-	if above.Bool("dev") {
-		dev, origins := profile()
-		if err := k.Load(dev, nil); err != nil {
-			return nil, err
-		}
-		maps.Copy(out.Origins, origins)
-	}
-	if err := k.Merge(above); err != nil {
-		return nil, err
-	}
-	maps.Copy(out.Origins, aboveOrigins)
 	// The lines that are wrong are missing from the layers, so a rule over several keys would judge something else.
 	if len(problems) > 0 {
 		return nil, problems
-	}
-	if err := k.UnmarshalWithConf("", &out.Config, koanf.UnmarshalConf{Tag: "hcl"}); err != nil {
-		return nil, err
-	}
-	if err := out.home(); err != nil {
-		return nil, err
 	}
 	if problems := out.check(); len(problems) > 0 {
 		return nil, problems
 	}
 	out.unused()
 	return out, nil
+}
+
+// merge puts the layers over each other, but for what is wrong in them.
+func merge(ctx context.Context, src Sources) (out *Loaded, problems Problems, err error) {
+	out = &Loaded{Origins: make(map[string]Origin)}
+	k := koanf.New(".")
+	if err := k.Load(defaults(), nil); err != nil {
+		return nil, nil, err
+	}
+	top.walk(func(l *leaf) { out.Origins[l.path] = Origin{Where: "default"} })
+
+	above := koanf.New(".") // the layers above the defaults; whether the profile is between is said in them
+	aboveOrigins := make(map[string]Origin)
+	if problems, err = out.readFiles(ctx, src, above, aboveOrigins); err != nil {
+		return nil, nil, err
+	}
+	env, origins, found, warnings := fromEnv(src.Env)
+	problems, out.Warnings = append(problems, found...), warnings
+	if err := above.Load(env, nil); err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(aboveOrigins, origins)
+	if src.Flags != nil {
+		flags, origins, found := fromFlags(src.Flags)
+		problems = append(problems, found...)
+		if err := above.Load(flags, nil); err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(aboveOrigins, origins)
+	}
+	if above.Bool("dev") {
+		dev, origins := profile()
+		if err := k.Load(dev, nil); err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(out.Origins, origins)
+	}
+	if err := k.Merge(above); err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(out.Origins, aboveOrigins)
+	if err := k.UnmarshalWithConf("", &out.Config, koanf.UnmarshalConf{Tag: "hcl"}); err != nil {
+		return nil, nil, errors.Join(problems.orNil(), err)
+	}
+	if err := out.home(); err != nil {
+		return nil, nil, errors.Join(problems.orNil(), err)
+	}
+	return out, problems, nil
 }
 
 // home replaces a leading ~ by the user's home.

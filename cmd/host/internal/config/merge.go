@@ -23,7 +23,10 @@ func (l *Loaded) readFiles(ctx context.Context, src Sources, k *koanf.Koanf, ori
 		p := &parser{file: file.path, schema: top, env: src.Env}
 		provider := &fileProvider{ctx: ctx, path: file.path}
 		err := k.Load(provider, p)
-		if _, bad := errors.AsType[Problems](err); err != nil && !bad {
+		if _, bad := errors.AsType[Problems](err); bad {
+			err = k.Load(p.good, nil) // what is right in the file
+		}
+		if err != nil {
 			return nil, err
 		}
 		if provider.pipe {

@@ -115,7 +115,7 @@ func (b *pluginBlock) read() {
 	if p.Kind == Filter {
 		p.Stages = b.words(values, "stages", stages)
 		if !slices.Contains(onErr, p.OnError) {
-			b.wrong("on_error", b.at("on_error"), fmt.Sprintf("on_error: %q is not one of %s", p.OnError, strings.Join(onErr, ", ")), choose(p.OnError, onErr))
+			b.wrong("on_error", b.at("on_error"), fmt.Sprintf("on_error: %q is unknown", p.OnError), choose(p.OnError, onErr))
 		}
 		b.number(values, "order", &p.Order, -maxOrder, maxOrder)
 	}
@@ -219,7 +219,7 @@ func (b *pluginBlock) words(values map[string]any, name string, known []string) 
 	for i, word := range list {
 		switch {
 		case !slices.Contains(known, word):
-			b.wrong(name, b.of(name, i), fmt.Sprintf("%s: %q is not one of %s", name, word, strings.Join(known, ", ")), choose(word, known))
+			b.wrong(name, b.of(name, i), fmt.Sprintf("%s: %q is unknown", name, word), choose(word, known))
 		case slices.Contains(out, word):
 			b.wrong(name, b.of(name, i), fmt.Sprintf("%s: %q appears twice", name, word), "leave one out")
 		default:

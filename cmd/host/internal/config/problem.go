@@ -65,6 +65,14 @@ func (ps Problems) OnFlags() bool {
 	return len(ps) > 0
 }
 
+// orNil is the problems as an error; nil: there are none.
+func (ps Problems) orNil() error {
+	if len(ps) == 0 {
+		return nil
+	}
+	return ps
+}
+
 // sort puts problems of one file into its order.
 func (ps Problems) sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {

@@ -39,7 +39,7 @@ func TestMistakes(t *testing.T) {
 		{"fraction", `session_cache = 4096.5`, "", ":1:17", "not a whole number", "64 to"},
 		{"out of range", `session_cache = 1`, "", ":1:17", "1 is out of range", "64 to 1048576"},
 		{"huge", `session_cache = 1e400`, "", ":1:17", "not a whole number", "64 to"},
-		{"word", `network = "mainet"`, "", ":1:11", `"mainet" is not one of`, `did you mean "mainnet"?`},
+		{"word", `network = "mainet"`, "", ":1:11", `"mainet" is unknown`, `did you mean "mainnet"?`},
 		{"port only", `listen = [":9000"]`, "", ":1:11", `":9000" is not ip:port`, `"0.0.0.0:9000"`},
 		{"no port", `listen = ["::1"]`, "", ":1:11", `"::1" is not ip:port`, `"[::1]:9000"`},
 		{"host name", `listen = ["localhost:9000"]`, "", ":1:11", "is not ip:port", "names are not looked up"},

@@ -246,5 +246,5 @@ func (l *leaf) checkWord(text string) error {
 	if near := suggest(text, l.oneOf); near != "" {
 		advice = fmt.Sprintf("did you mean %q?", near)
 	}
-	return hint.New(fmt.Sprintf("%q is not one of %s", text, strings.Join(l.oneOf, ", ")), advice)
+	return hint.New(fmt.Sprintf("%q is unknown", text), advice)
 }

@@ -35,7 +35,7 @@ func Bootnodes(network string) ([]*enode.Node, error) {
 	}
 	lists, ok := published[network]
 	if !ok {
-		return nil, fmt.Errorf("network %q is not one of %s", network, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("the network %q is unknown here: there are %s", network, strings.Join(Names(), ", "))
 	}
 	file, err := recordFiles.ReadFile("records/" + network + ".txt")
 	if err != nil {
