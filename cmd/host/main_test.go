@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 //	mode FILE OCTAL           check the permissions of a file
 //	fill FILE COUNT TEXT      write a text so many times into a file
 //
-// The variables GREETER and REFERENCE are the paths of a plugin, see script_test.go, and of the repository's config.hcl.
+// The variables GREETER, REFERENCE and CHECKOUT are the paths of a plugin, see script_test.go, of the repository's config.hcl, and of its folder.
 func scripts(p testscript.Params) testscript.Params {
 	p.RequireExplicitExec, p.UpdateScripts = true, *update
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){

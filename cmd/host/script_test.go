@@ -44,12 +44,14 @@ func greeter() {
 	})
 }
 
-// setPaths sets the variables GREETER, the path of that plugin, and REFERENCE, that of the repository's config.hcl.
+// setPaths sets the variables GREETER, the path of that plugin, and REFERENCE, that of the repository's config.hcl, and
+// CHECKOUT, its folder.
 func setPaths(e *testscript.Env) error {
 	greeter, err := exec.LookPath("greeter") // testscript.Main has put it into PATH
 	e.Setenv("GREETER", greeter)
 	reference, absErr := filepath.Abs(root + "/config.hcl")
 	e.Setenv("REFERENCE", reference)
+	e.Setenv("CHECKOUT", filepath.Dir(reference))
 	return errors.Join(err, absErr)
 }
 

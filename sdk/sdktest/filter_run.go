@@ -9,11 +9,14 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
+// ErrNoFilter says that a plugin is of another kind.
+var ErrNoFilter = errors.New("the plugin is no filter")
+
 // FilterRun is a filter plugin that runs outside of a test, for programs that ask it about records. One goroutine uses it.
 type FilterRun struct{ x *session }
 
 // OpenFilter starts and configures a filter plugin, as the host does. The end of ctx is its end. The error says why the plugin
-// does not run, or that it is no filter.
+// does not run; ErrNoFilter says that it is no filter.
 func OpenFilter(ctx context.Context, source Source) (*FilterRun, error) {
 	x, err := start(ctx, source, nil, "")
 	if err != nil {
@@ -21,7 +24,7 @@ func OpenFilter(ctx context.Context, source Source) (*FilterRun, error) {
 	}
 	if x.about.GetFilter() == nil {
 		x.close()
-		return nil, errors.New("the plugin is no filter")
+		return nil, ErrNoFilter
 	}
 	return &FilterRun{x}, nil
 }

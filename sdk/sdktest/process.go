@@ -124,6 +124,14 @@ func startProcess(ctx context.Context, s Source) (*incarnation, error) {
 	return in, nil
 }
 
+// lastWords is what a process said, for the end of a sentence.
+func lastWords(log *lines) string {
+	if said := log.String(); said != "" {
+		return "; it last said: " + said
+	}
+	return "; it said nothing"
+}
+
 // handshake waits for the line and reads it.
 func (p *process) handshake(log *lines) (network, address string, err error) {
 	timer := time.NewTimer(startTime)
@@ -136,9 +144,9 @@ func (p *process) handshake(log *lines) (network, address string, err error) {
 			select {
 			case <-p.exited:
 			case <-end.C:
-				return "", "", fmt.Errorf("it closed stdout without a handshake line, and runs on; it last said: %s", log)
+				return "", "", fmt.Errorf("it closed stdout without a handshake line, and runs on%s", lastWords(log))
 			}
-			return "", "", fmt.Errorf("it ended before its handshake line: %w; it last said: %s", p.how(), log)
+			return "", "", fmt.Errorf("it ended before its handshake line: %w%s", p.how(), lastWords(log))
 		}
 		return parseHandshake(line)
 	case <-timer.C:

@@ -149,6 +149,9 @@ func (f *filterTest) plugin(cmd *cobra.Command) (decider, func(), error) {
 	if err != nil {
 		return nil, nil, usage(cmd, err)
 	}
+	if err := p.there(); err != nil {
+		return nil, nil, err
+	}
 	source := sdktest.Source{Path: p.path, Args: p.args}
 	if cmd.Flags().Changed("grant") {
 		source.Grants = append([]string{}, f.grants...)
@@ -189,6 +192,9 @@ func (f *filterTest) plugin(cmd *cobra.Command) (decider, func(), error) {
 
 func openFilter(ctx context.Context, source sdktest.Source) (*sdktest.FilterRun, error) {
 	run, err := sdktest.OpenFilter(ctx, source)
+	if errors.Is(err, sdktest.ErrNoFilter) {
+		return nil, hint.Wrap(fmt.Errorf("start the plugin: %w", err), "--plugin takes a filter; host plugin describe shows what a plugin serves, and host plugin test tries those of other kinds")
+	}
 	if err != nil {
 		if refused, ok := errors.AsType[interface {
 			error

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,8 +18,8 @@ import (
 	"github.com/discv5/host/cmd/host/internal/scaffold"
 	"github.com/discv5/host/plugins"
 	"github.com/discv5/host/sdk/pluginpb"
-	"github.com/discv5/host/sdk/sdktest"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // describeLimit bounds the start, the description and the end of a plugin.
@@ -33,8 +35,8 @@ the host (store).
 list, status, logs, restart, disable, enable and reload are about the plugins of a running host; NAME is like talk.echo, or echo
 when no other plugin has that name.
 
-new, describe and test need no running host. PROGRAM is the path of a plugin, or builtin:NAME for a bundled one. Options for this
-command stand before it; what follows it are its own arguments.`,
+new, describe and test need no running host. PROGRAM is the path of a plugin, or builtin:NAME for a bundled one. What follows it are
+its own arguments; flags among them stand behind --.`,
 		Example: `  host plugin new talk hello
   host plugin test ./hello
   host plugin describe builtin:bolt
@@ -46,8 +48,9 @@ command stand before it; what follows it are its own arguments.`,
 
 // program is where a plugin's process comes from.
 type program struct {
-	path string
-	args []string
+	path  string
+	args  []string
+	given string // as it was given; "": it is bundled
 }
 
 // programOf reads PROGRAM [ARG…].
@@ -55,13 +58,57 @@ func programOf(args []string) (program, error) {
 	name, bundled := strings.CutPrefix(args[0], "builtin:")
 	if !bundled {
 		path, err := filepath.Abs(args[0])
-		return program{path, args[1:]}, err
+		return program{path, args[1:], args[0]}, err
 	}
 	if !builtin.Has(name) {
 		return program{}, hint.New(fmt.Sprintf("there is no bundled plugin %q", name), "bundled are "+strings.Join(builtin.Names(), ", "))
 	}
 	self, err := os.Executable()
-	return program{self, append([]string{builtin.Command, name}, args[1:]...)}, err
+	return program{self, append([]string{builtin.Command, name}, args[1:]...), ""}, err
+}
+
+// there tells, before anything is started, why a program cannot be.
+func (p program) there() error {
+	if p.given == "" {
+		return nil
+	}
+	_, err := exec.LookPath(p.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		advice := "a path starts at the current folder; builtin:NAME is a bundled plugin"
+		if found, err := exec.LookPath(p.given); err == nil && !strings.ContainsAny(p.given, `/\`) {
+			advice = "a path starts at the current folder: did you mean " + found + "?"
+		}
+		return hint.New(fmt.Sprintf("there is no program %s", p.given), advice)
+	case errors.Is(err, fs.ErrPermission):
+		return hint.New(fmt.Sprintf("%s is not executable", p.given), "chmod +x makes it so, if it is a program")
+	case err != nil:
+		return hint.New(fmt.Sprintf("%s is no program", p.given), "name the program itself, like ./hello/hello")
+	}
+	return nil
+}
+
+// onProgram makes cmd a command on PROGRAM: flags are its own wherever they stand, and what follows -- is the program's.
+func onProgram(cmd *cobra.Command, run func(p program) error) *cobra.Command {
+	cmd.Use += " PROGRAM [ARG…] [-- ARG…]"
+	cmd.Args = arguments(1, 100)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if _, unknown := errors.AsType[*pflag.NotExistError](err); unknown {
+			err = hint.Wrap(err, "flags for the program itself stand behind --")
+		}
+		return flagError(cmd, err)
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		p, err := programOf(args)
+		if err != nil {
+			return usage(cmd, err)
+		}
+		if err := p.there(); err != nil {
+			return err
+		}
+		return run(p)
+	}
+	return cmd
 }
 
 // describe asks a plugin what it is.
@@ -84,85 +131,26 @@ func (p program) describe(ctx context.Context) (*pluginpb.Description, error) {
 func newPluginDescribe() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "describe PROGRAM [ARG…]",
+		Use:   "describe",
 		Short: "Show what a plugin says about itself",
 		Long: `Start a plugin, ask what it is, and end it: what it serves, which host calls it needs to be granted, and what its config block
 may contain.`,
 		Example: `  host plugin describe ./hello
-  host plugin describe builtin:bolt`,
-		Args: arguments(1, 100),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := programOf(args)
-			if err != nil {
-				return usage(cmd, err)
-			}
-			d, err := p.describe(cmd.Context())
-			if err != nil {
-				return err
-			}
-			about := newDescription(d)
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), about)
-			}
-			return about.print(cmd.OutOrStdout())
-		},
+  host plugin describe builtin:bolt --json
+  host plugin describe /usr/bin/python3 -- -u plugin.py`,
 	}
-	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}
-
-func newPluginTest() *cobra.Command {
-	var (
-		file   string
-		grants []string
-		env    []string
-	)
-	cmd := &cobra.Command{
-		Use:   "test PROGRAM [ARG…]",
-		Short: "Check that a plugin keeps its contract",
-		Long: `Start a plugin again and again and check that it keeps its contract with the host: how it starts, describes and configures itself,
-that it answers every request exactly once, what it does with strange ones, and how it ends. It works with every program, in
-whatever language. A line is printed for each check, and below it what is wrong.
-
-A plugin that needs settings gets them from a file with what would stand in its config block.`,
-		Example: `  host plugin test ./hello
-  host plugin test --config hello.hcl ./hello
-  host plugin test builtin:bolt`,
-		Args: arguments(1, 100),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := programOf(args)
-			if err != nil {
-				return usage(cmd, err)
-			}
-			source := sdktest.Source{Path: p.path, Args: p.args}
-			if cmd.Flags().Changed("env") {
-				source.Env = env
-			}
-			if cmd.Flags().Changed("grant") {
-				source.Grants = grants
-			}
-			if file != "" {
-				if source.Config, err = configFor(cmd.Context(), p, file); err != nil {
-					return err
-				}
-			}
-			report := sdktest.RunContext(cmd.Context(), cmd.OutOrStdout(), source)
-			if cmd.Context().Err() != nil {
-				return errors.New("test the plugin: interrupted")
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d checks passed in %v\n", len(report.Checks)-report.Failed, len(report.Checks), report.Took.Round(time.Millisecond))
-			if report.Failed > 0 {
-				return hint.New("the plugin does not keep its contract", "the lines above say what was expected; sdk/README.md and sdk/pluginpb/README.md explain it")
-			}
-			return nil
-		},
-	}
-	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&file, "config", "", "`file` with what stands in the plugin's config block")
-	cmd.Flags().StringSliceVar(&grants, "grant", nil, "host `call` that the plugin may make (default: those that it says it needs)")
-	cmd.Flags().StringArrayVar(&env, "env", nil, "`NAME=value` for the plugin's environment (default: PATH)")
-	return cmd
+	return onProgram(cmd, func(p program) error {
+		d, err := p.describe(cmd.Context())
+		if err != nil {
+			return err
+		}
+		about := newDescription(d)
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), about)
+		}
+		return about.print(cmd.OutOrStdout())
+	})
 }
 
 // configFor reads a config block from a file and checks it against the plugin's schema.
@@ -190,8 +178,8 @@ func newPluginNew() *cobra.Command {
 		Short: "Write a new plugin",
 		Long: `Write a new plugin that works, with its test and a README, to a folder of its name. Change it from there.
 
-A Go plugin needs the module of the host; while that is not published, or to work on both, --replace names a checkout of its
-repository.`,
+A Go plugin needs the module of the host, which go mod tidy finds when it is published. To build with a checkout of its repository, give
+its folder with --replace: that needs no network.`,
 		Example: `  host plugin new talk hello
   host plugin new filter nearby --lang python
   host plugin new store mine --replace ../host`,
@@ -208,7 +196,13 @@ repository.`,
 				return usage(cmd, err)
 			}
 			try := "  go test ./... && go build\n  host plugin test ./" + name
-			if lang == "python" {
+			switch {
+			case lang == "go" && replace == "":
+				try = "  go mod tidy\n" + try
+				if !scaffold.Released() {
+					fmt.Fprintln(cmd.ErrOrStderr(), "note: this host is no released version. go mod tidy takes the newest one that is published; while there is none, write the plugin with --replace and the folder of a checkout")
+				}
+			case lang == "python":
 				try = "  python3 -m venv venv && venv/bin/pip install -r requirements.txt\n  PATH=$PWD/venv/bin:$PATH host plugin test ./plugin.py"
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: a %s plugin. Try:\n\n  cd %s\n%s\n", dir, kind, dir, try)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/semver"
@@ -62,14 +61,25 @@ func finish(files map[string][]byte, m *modfile.File, version string) error {
 	return err
 }
 
-// version is that of this program, if it was released: plugins are built with the same. Otherwise it is whatever is the latest when
-// the author runs go mod tidy.
+// latest is the version that is the newest when the author runs go mod tidy.
+const latest = "latest"
+
+// Released tells whether this program was built from a published version of its module, with which plugins are built too.
+func Released() bool { return version() != latest }
+
+// version is that of this program, if it was released, and otherwise latest.
 func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == hostModule {
-		v, _, _ := strings.Cut(info.Main.Version, "+")
-		if semver.IsValid(v) && semver.Canonical(v) == v {
-			return v
-		}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return latest
 	}
-	return "latest"
+	return versionOf(&info.Main)
+}
+
+// versionOf is the version of a main module. One that was built from a checkout has a version too, made from the commit, and no sum.
+func versionOf(m *debug.Module) string {
+	if m.Path == hostModule && m.Sum != "" && semver.IsValid(m.Version) && semver.Canonical(m.Version) == m.Version {
+		return m.Version
+	}
+	return latest
 }

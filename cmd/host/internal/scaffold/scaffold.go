@@ -26,8 +26,8 @@ var (
 
 var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
-// ErrExists says that the folder is not empty: nothing is overwritten.
-var ErrExists = errors.New("the folder exists and is not empty")
+// ErrExists says that something is there already: nothing is overwritten.
+var ErrExists = errors.New("it exists already")
 
 // values are what templates use.
 type values struct {
@@ -105,8 +105,11 @@ func render(files map[string][]byte, v values, root string) error {
 
 // write makes the folder and the files in it. A folder that exists must be empty.
 func write(dir string, files map[string][]byte) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: %w, and is a file", dir, ErrExists)
+	}
 	if there, err := os.ReadDir(dir); err == nil && len(there) > 0 {
-		return fmt.Errorf("%s: %w", dir, ErrExists)
+		return fmt.Errorf("%s: %w, and is not empty", dir, ErrExists)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -141,8 +142,8 @@ func TestOverwritesNothing(t *testing.T) {
 			t.Errorf("%s: %v", lang, err)
 		}
 	}
-	if err := New("talk", "x", "go", mine, ""); err == nil {
-		t.Error("a plugin was written into a file")
+	if err := New("talk", "x", "go", mine, ""); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "is a file") {
+		t.Errorf("a plugin in place of a file: %v", err)
 	}
 	files, err := os.ReadDir(dir)
 	if content, _ := os.ReadFile(mine); err != nil || len(files) != 1 || string(content) != "mine" {
@@ -169,6 +170,28 @@ func TestWithoutCheckout(t *testing.T) {
 	slices.Sort(names)
 	if want := []string{"README.md", "go.mod", "main.go", "main_test.go"}; !slices.Equal(names, want) {
 		t.Errorf("there are %q, not %q", names, want)
+	}
+}
+
+// Only what was taken from a module proxy has a version that others find there.
+func TestVersionOfThisProgram(t *testing.T) {
+	for _, c := range []struct {
+		m    debug.Module
+		want string
+	}{
+		{debug.Module{Path: hostModule, Version: "v1.2.3", Sum: "h1:x"}, "v1.2.3"},
+		{debug.Module{Path: hostModule, Version: "v0.0.0-20260102030405-0123456789ab", Sum: "h1:x"}, "v0.0.0-20260102030405-0123456789ab"},
+		{debug.Module{Path: hostModule, Version: "v0.0.0-20260102030405-0123456789ab"}, latest},
+		{debug.Module{Path: hostModule, Version: "v1.2.4-0.20260102030405-0123456789ab+dirty"}, latest},
+		{debug.Module{Path: hostModule, Version: "(devel)"}, latest},
+		{debug.Module{Path: "example.com/other", Version: "v1.2.3", Sum: "h1:x"}, latest},
+	} {
+		if got := versionOf(&c.m); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.m, got, c.want)
+		}
+	}
+	if Released() {
+		t.Error("a test is released")
 	}
 }
 
