@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"sync"
@@ -10,7 +11,8 @@ import (
 const (
 	// maxConns bounds the connections of one listener.
 	maxConns = 512
-	// maxConnsFrom bounds, of them, those from one address, or of IPv6 one /64: one stranger leaves room for others.
+	// maxConnsFrom bounds, of them, those from one address, or of IPv6 one /64, on which no token has come: one stranger leaves room for
+	// others.
 	maxConnsFrom = 128
 )
 
@@ -57,15 +59,29 @@ func (b *bounded) enter(source netip.Addr) bool {
 	return true
 }
 
-func (b *bounded) leave(source netip.Addr) {
+func (b *bounded) leave(c *counted) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.open--
-	if source.IsValid() {
-		if b.from[source]--; b.from[source] == 0 {
-			delete(b.from, source)
-		}
+	b.forget(c)
+}
+
+// know says that a connection is of somebody with the token, who may have more of them than a stranger.
+func (b *bounded) know(c *counted) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(c)
+}
+
+// forget takes a connection from those of its source, once.
+func (b *bounded) forget(c *counted) {
+	if !c.source.IsValid() {
+		return
 	}
+	if b.from[c.source]--; b.from[c.source] == 0 {
+		delete(b.from, c.source)
+	}
+	c.source = netip.Addr{}
 }
 
 // sourceOf is the address that a connection counts for; invalid: it counts for none.
@@ -84,12 +100,26 @@ func sourceOf(addr net.Addr) netip.Addr {
 type counted struct {
 	net.Conn
 	of     *bounded
-	source netip.Addr
+	source netip.Addr // it counts for; guarded by of.mu
 	once   sync.Once
 }
 
 // Close makes room for another connection.
 func (c *counted) Close() error {
-	c.once.Do(func() { c.of.leave(c.source) })
+	c.once.Do(func() { c.of.leave(c) })
 	return c.Conn.Close()
+}
+
+// connKey is where the context of a request has its *counted.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// authorized notes that the token came on the connection of a request.
+func authorized(ctx context.Context) {
+	if c, ok := ctx.Value(connKey{}).(*counted); ok {
+		c.of.know(c)
+	}
 }

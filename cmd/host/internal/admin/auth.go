@@ -21,6 +21,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
 	if strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1 {
+		authorized(r.Context())
 		g.next.ServeHTTP(w, r)
 		return
 	}

@@ -59,16 +59,19 @@ func Dial(place, token string) (*Client, error) {
 	if at, err := netip.ParseAddrPort(place); err == nil {
 		return nil, hint.New(fmt.Sprintf("%q is an address and not the path of a socket", place), "write it with http:// in front: http://"+at.String())
 	}
-	place = placeOf(place)
-	c.where = place
-	if err := checkSocketPath(place); err != nil {
+	at := placeOf(place)
+	c.where = at.path
+	if err := checkSocketPath(at.path); err != nil {
 		return nil, err
 	}
 	c.base = "http://host"
 	c.token = ""
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if err := at.check(); err != nil { // now: what is trusted once cannot be replaced by others
+			return nil, err
+		}
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", place)
+		return d.DialContext(ctx, "unix", at.path)
 	}
 	return c, nil
 }

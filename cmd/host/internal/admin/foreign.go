@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/discv5/host/plugins"
 )
@@ -34,7 +36,7 @@ func (s *Server) callPlugin(ctx context.Context, name string, params json.RawMes
 	if errors.Is(err, plugins.ErrNoMethod) {
 		return nil, s.unknown(name)
 	}
-	return result, err
+	return validText(result), err
 }
 
 // pluginFailure is an error of a plugin's method with all that the plugin says. A code that it does not give is CodeFailed.
@@ -44,7 +46,15 @@ func pluginFailure(e *plugins.MethodError) *Error {
 		out.Code = CodeFailed
 	}
 	if len(e.Data) > 0 {
-		out.Data = &ErrorData{Other: e.Data}
+		out.Data = &ErrorData{Other: validText(e.Data)}
 	}
 	return out
+}
+
+// validText is JSON of a plugin in which no text has bytes that are not UTF-8: with them it would be none.
+func validText(text json.RawMessage) json.RawMessage {
+	if utf8.Valid(text) {
+		return text
+	}
+	return bytes.ToValidUTF8(text, []byte("\ufffd"))
 }

@@ -63,12 +63,21 @@ func (s *Server) showNodes(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, s.nodesView(page, more))
 }
 
+// pageLimit reads how much a page has; empty: defaultPage.
+func pageLimit(text string) (int, error) {
+	if text == "" {
+		return defaultPage, nil
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > maxPage {
+		return 0, invalid("limit is a number from 1 to " + strconv.Itoa(maxPage))
+	}
+	return limit, nil
+}
+
 func (s *Server) nodesQuery(query url.Values) (q nodesQuery, err error) {
-	q.limit = defaultPage
-	if text := query.Get("limit"); text != "" {
-		if q.limit, err = strconv.Atoi(text); err != nil || q.limit < 1 || q.limit > maxPage {
-			return q, invalid("limit is a number from 1 to " + strconv.Itoa(maxPage))
-		}
+	if q.limit, err = pageLimit(query.Get("limit")); err != nil {
+		return q, err
 	}
 	if text := query.Get("after"); text != "" {
 		if q.after, err = enode.ParseID(text); err != nil {

@@ -20,6 +20,9 @@ const (
 	watchPause = 15 * time.Second
 )
 
+// silentNode is what is said of a node that does not tell how it is within aliveWithin.
+const silentNode = "the node does not answer"
+
 // probe asks the node how it is, once at a time however many want to know.
 type probe struct {
 	mu    sync.Mutex // a leaf
@@ -98,7 +101,7 @@ type Readiness struct {
 func (s *Server) readiness(now time.Time) Readiness {
 	stats, alive := s.probe.ask(s.ctx, s.cfg.Node)
 	if !alive {
-		return Readiness{Problems: []string{"the node does not answer"}}
+		return Readiness{Problems: []string{silentNode}}
 	}
 	return s.judge(now, stats)
 }

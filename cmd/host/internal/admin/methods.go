@@ -50,7 +50,7 @@ var methods = []method{
 	{name: "discv5_recursiveFindNodes", summary: "Look up the 16 nodes closest to an id", params: required("nodeId"), do: recursiveFindNodes},
 
 	{name: "host_methods", summary: "All methods", do: listMethods},
-	{name: "host_status", summary: "How the host is", do: func(_ context.Context, a *args) (any, error) { return a.s.status(), nil }},
+	{name: "host_status", summary: "How the host is", do: func(ctx context.Context, a *args) (any, error) { return a.s.status(ctx) }},
 	{name: "host_plugins", summary: "The plugins", do: func(_ context.Context, a *args) (any, error) { return a.s.pluginsView().Plugins, nil }},
 	{name: "host_pluginRestart", summary: "Start a plugin anew, without losing a request", params: required("plugin"), do: pluginAction(Plugins.Restart)},
 	{name: "host_pluginDisable", summary: "End a plugin until it is enabled or restarted", params: required("plugin"), do: pluginAction(Plugins.Disable)},
@@ -63,7 +63,7 @@ var methods = []method{
 	{name: "host_nodes", summary: "The nodes of the table that pass the filters, page by page, in the order of their ids", params: optional(nil, "filter", "limit", "after", "verified"), copies: true, do: listNodes},
 	{name: "host_lookup", summary: "Look up the nodes closest to an id that a filter expression accepts, 16 at most", params: optional(required("nodeId"), "filter"), do: lookup},
 	{name: "host_filterExplain", summary: "Ask every filter about a node: a record, or the id of a known one", params: required("node"), do: filterExplain},
-	{name: "host_bans", summary: "The bans, in the order of their end", copies: true, do: func(_ context.Context, a *args) (any, error) { return a.s.bansView().Bans, nil }},
+	{name: "host_bans", summary: "The bans, in the order of their end", copies: true, do: allBans},
 	{name: "host_banAdd", summary: "Ban a node, an address or a range, for a time like 1h30m or in seconds", params: optional(required("subject", "duration"), "reason"), do: banAdd},
 	{name: "host_banRemove", summary: "End a ban", params: required("subject"), do: banRemove},
 	{name: "host_fields", summary: "The fields of the record, with their owners and the bytes that are left", do: func(_ context.Context, a *args) (any, error) { return a.s.recordView(), nil }},

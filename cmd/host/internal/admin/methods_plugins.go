@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/discv5/host/plugins"
+
+	"github.com/discv5/host/cmd/host/internal/nearest"
 )
 
 // keptLines is how many of the last lines of a process are kept, with together keptBytes.
@@ -37,7 +39,7 @@ func (a *args) pluginStatus(i int) (plugins.Status, error) {
 	switch len(found) {
 	case 0:
 		advice := "host_plugins lists them"
-		if near := nearest(name, pluginNames(all)); near != "" {
+		if near := nearest.Word(name, pluginNames(all)); near != "" {
 			advice = "did you mean " + near + "?"
 		}
 		return plugins.Status{}, fail(CodeNotFound, fmt.Sprintf("there is no plugin %q", name[:min(len(name), 100)]), "unknown_plugin", advice)

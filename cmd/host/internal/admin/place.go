@@ -1,67 +1,67 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/shelter"
 )
 
 // SocketName is the name of the socket in the data folder.
 const SocketName = "admin.sock"
 
-// shelterPrefix begins the names of folders for the sockets of data folders with long paths.
-const shelterPrefix = "discv5-host-"
-
 // SocketPath is the socket of the host with a data folder.
-func SocketPath(dataDir string) string { return placeOf(filepath.Join(dataDir, SocketName)) }
+func SocketPath(dataDir string) string { return placeOf(filepath.Join(dataDir, SocketName)).path }
 
-// placeOf is where the socket of a path is: there or, when the path is too long for a socket and ends with SocketName, in a folder
-// among the temporary files whose name follows from the path and owner of the folder that was meant. Listen and Dial find the same one, as
-// long as both have the same folder for temporary files.
-func placeOf(path string) string {
+// place is where a socket is.
+type place struct {
+	path    string
+	dataDir string // in the shelter of which it is; empty: in none
+}
+
+// placeOf is where the socket of a path is: there or, when the path is too long for a socket and ends with SocketName, in the shelter of the
+// folder that was meant. Listen and Dial find the same one.
+func placeOf(path string) place {
 	if filepath.Base(path) != SocketName {
-		return path
+		return place{path: path}
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
 	if checkSocketPath(path) == nil {
-		return path
+		return place{path: path}
 	}
 	dataDir := filepath.Dir(path)
-	if real, err := filepath.EvalSymlinks(dataDir); err == nil {
-		dataDir = real
-	}
-	sum := sha256.Sum256([]byte(dataDir))
-	return filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-%s", shelterPrefix, ownerOf(dataDir), hex.EncodeToString(sum[:6])), SocketName)
+	return place{filepath.Join(shelter.Of(dataDir), SocketName), dataDir}
 }
 
-// makePlace makes the folder of a socket, for this user alone, when only that one is missing. One among the temporary files must
-// be of this user: anybody may make folders there.
-func makePlace(path string) error {
-	dir := filepath.Dir(path)
-	err := os.Mkdir(dir, 0o700)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+// make makes the folder of a socket, for this user alone, when only that one is missing.
+func (p place) make() error {
+	if p.dataDir != "" {
+		_, err := shelter.Make(p.dataDir)
+		return p.explain(err)
+	}
+	if err := os.Mkdir(filepath.Dir(p.path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return hint.Wrap(fmt.Errorf("admin: folder of the socket: %w", err), "make that folder, or choose another path")
 	}
-	if !sheltered(dir) {
-		return nil
-	}
-	info, err := os.Lstat(dir)
-	if err == nil && (!info.IsDir() || !private(info)) {
-		err = hint.New(fmt.Sprintf("admin: %s is not a folder of this user alone", dir), "choose another path for the socket, or a shorter one for the data folder")
-	}
-	return err
+	return nil
 }
 
-// sheltered tells whether a folder is one that SocketPath names among the temporary files.
-func sheltered(dir string) bool {
-	return filepath.Dir(dir) == filepath.Clean(os.TempDir()) && strings.HasPrefix(filepath.Base(dir), shelterPrefix)
+// check tells whether the socket is where only those who may run the host can have put it.
+func (p place) check() error {
+	if p.dataDir == "" {
+		return nil
+	}
+	return p.explain(shelter.Check(p.dataDir))
+}
+
+func (p place) explain(err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return hint.Wrap(fmt.Errorf("admin: folder of the socket: %w", err), "somebody else may have made it: choose another path for the socket, or a shorter one for the data folder")
 }

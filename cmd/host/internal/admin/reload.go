@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -82,6 +83,9 @@ func reloadAll(ctx context.Context, a *args) (any, error) {
 	return a.s.reload(ctx, f)
 }
 
+// errEnding says that what was asked for is not to be expected any more.
+var errEnding = fail(CodeUnavailable, "the host is ending", "closed", "ask again when it is back")
+
 // reload makes a reload, one at a time. It goes on when the one who asked goes away: half a reload would be worse.
 func (s *Server) reload(ctx context.Context, f func(context.Context) (ReloadResult, error)) (any, error) {
 	select {
@@ -105,11 +109,17 @@ func (s *Server) reload(ctx context.Context, f func(context.Context) (ReloadResu
 	}()
 	select {
 	case o := <-done:
-		if o.err != nil {
-			return nil, o.err
+		switch {
+		case o.err == nil:
+			return o.result, nil
+		case s.ctx.Err() != nil && errors.Is(o.err, context.Canceled):
+			return nil, errEnding
 		}
-		return o.result, nil
+		return nil, o.err
 	case <-ctx.Done():
+		if s.ctx.Err() != nil {
+			return nil, errEnding
+		}
 		return nil, fail(CodeUnavailable, "the reload takes long, and goes on", "timeout", "host_status shows its result when it is done")
 	}
 }

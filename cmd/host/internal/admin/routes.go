@@ -8,6 +8,8 @@ import (
 	"net/http/pprof"
 	"strings"
 	"time"
+
+	"github.com/discv5/host/cmd/host/internal/nearest"
 )
 
 const (
@@ -34,7 +36,7 @@ type route struct {
 type parameter struct{ name, kind, summary string }
 
 var routes = []route{
-	{path: "/v1/status", summary: "How the host is", shows: Status{}, serve: shown(func(s *Server) any { return s.status() })},
+	{path: "/v1/status", summary: "How the host is", shows: Status{}, serve: (*Server).showStatus},
 	{path: "/v1/node", summary: "This node and its record", shows: NodeView{}, serve: shown(func(s *Server) any { return s.nodeView() })},
 	{path: "/v1/table", summary: "The buckets of the routing table", shows: TableView{}, serve: copied(func(s *Server) any { return s.tableView() })},
 	{path: "/v1/sessions", summary: "The established sessions", shows: SessionsView{}, serve: copied(func(s *Server) any { return s.sessionsView() })},
@@ -46,7 +48,10 @@ var routes = []route{
 	}, serve: (*Server).showNodes},
 	{path: "/v1/plugins", summary: "The plugins", shows: PluginsView{}, serve: shown(func(s *Server) any { return s.pluginsView() })},
 	{path: "/v1/filters", summary: "The filters and what they decided", shows: FiltersView{}, serve: shown(func(s *Server) any { return s.filtersView() })},
-	{path: "/v1/bans", summary: "The bans, in the order of their end", shows: BansView{}, serve: copied(func(s *Server) any { return s.bansView() })},
+	{path: "/v1/bans", summary: "The bans, in the order of their end, page by page", shows: BansView{}, query: []parameter{
+		{"limit", "integer", "bans of a page, 1 to 1000; 100"},
+		{"after", "string", "what the page before had as next"},
+	}, serve: (*Server).showBans},
 	{path: "/v1/endpoint", summary: "Where others reach this node", shows: EndpointsView{}, serve: shown(func(s *Server) any { return s.endpointsView() })},
 	{path: eventsPath, summary: "What happens, as server-sent events", media: "text/event-stream", query: []parameter{
 		{"after", "string", "the id of the last event that was seen, like the header Last-Event-ID; 0: all that are kept"},
@@ -100,7 +105,7 @@ func notServed(w http.ResponseWriter, r *http.Request, local bool) {
 		}
 	}
 	advice := "there are " + strings.Join(paths, ", ")
-	if near := nearest(r.URL.Path, paths); near != "" {
+	if near := nearest.Word(r.URL.Path, paths); near != "" {
 		advice = "did you mean " + near + "?"
 	}
 	showError(w, http.StatusNotFound, "there is nothing here", advice)
@@ -109,6 +114,15 @@ func notServed(w http.ResponseWriter, r *http.Request, local bool) {
 // shown serves what view makes.
 func shown(view func(*Server) any) func(*Server, http.ResponseWriter, *http.Request) {
 	return func(s *Server, w http.ResponseWriter, _ *http.Request) { s.answer(w, view(s)) }
+}
+
+func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
+	status, err := s.status(r.Context())
+	if err != nil {
+		showFailure(w, err)
+		return
+	}
+	s.answer(w, status)
 }
 
 // copied is shown for a view that copies much: few at a time. Who takes the answer slowly holds no copy.

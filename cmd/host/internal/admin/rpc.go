@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/discv5/host/cmd/host/internal/nearest"
 )
 
 const (
@@ -268,7 +270,7 @@ func (s *Server) unknown(name string) error {
 			}
 		}
 	}
-	if near := nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		advice = "did you mean " + near + "?"
 	}
 	return fail(CodeNoMethod, fmt.Sprintf("there is no method %q", name[:min(len(name), 100)]), "unknown_method", advice)

@@ -71,10 +71,21 @@ type Stats struct {
 	FailedCalls    uint64
 	EventReaders   int    // gauge
 	ReadersDropped uint64 // that did not keep up
+
+	Ready  bool // what /readyz says now
+	Silent bool // the node does not answer, so nothing should be asked of it
 }
 
-// Stats returns the counters.
+// Stats returns the counters, and whether the host is ready, within aliveWithin.
 func (s *Server) Stats() Stats {
+	st := s.counters()
+	stats, alive := s.probe.ask(s.ctx, s.cfg.Node)
+	st.Silent = !alive
+	st.Ready = alive && s.judge(time.Now(), stats).Ready
+	return st
+}
+
+func (s *Server) counters() Stats {
 	return Stats{
 		Refused: s.refused.Load(), Unauthorized: s.rejected.Load(), Calls: s.served.Load(), FailedCalls: s.failed.Load(),
 		EventReaders: int(s.readers.Load()), ReadersDropped: s.dropped.Load(),
@@ -83,8 +94,10 @@ func (s *Server) Stats() Stats {
 
 // Listen starts to serve. Nothing is left behind when it returns an error.
 func Listen(cfg Config) (*Server, error) {
+	var at place
 	if cfg.Socket != "" {
-		cfg.Socket = placeOf(cfg.Socket)
+		at = placeOf(cfg.Socket)
+		cfg.Socket = at.path
 	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -106,6 +119,9 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if cfg.Socket != "" {
+		if err := at.make(); err != nil {
+			return abandon(err)
+		}
 		l, err := listenSocket(cfg.Socket)
 		if err != nil {
 			return abandon(err)
@@ -149,6 +165,7 @@ func (s *Server) serve(l net.Listener) {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          s.cfg.Log.StandardLogger(nil),
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnContext:       withConn,
 	}
 	s.servers = append(s.servers, server)
 	s.listeners.Go(func() {

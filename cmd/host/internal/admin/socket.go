@@ -39,12 +39,9 @@ func checkSocketPath(path string) error {
 	return nil
 }
 
-// listenSocket opens a socket that only the owner of the process can use. It takes the place of one that a dead host left.
+// listenSocket opens a socket in a folder that is there, which only the owner of the process can use. It takes the place of one that a dead host left.
 func listenSocket(path string) (*socket, error) {
 	if err := checkSocketPath(path); err != nil {
-		return nil, err
-	}
-	if err := makePlace(path); err != nil {
 		return nil, err
 	}
 	if err := removeStale(path); err != nil {

@@ -182,7 +182,7 @@ func (s *Server) await(t *testing.T, what string, is func() bool) {
 	defer tick.Stop()
 	for end := time.Now().Add(10 * time.Second); !is(); <-tick.C {
 		if time.Now().After(end) {
-			t.Fatalf("not %s: %+v", what, s.Stats())
+			t.Fatalf("not %s: %+v", what, s.counters())
 		}
 	}
 }
@@ -200,12 +200,12 @@ func TestStalledReader(t *testing.T) {
 	if _, err := io.WriteString(slow, "GET "+eventsPath+" HTTP/1.1\r\nHost: host\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	s.await(t, "reading", func() bool { return s.Stats().EventReaders == 1 })
+	s.await(t, "reading", func() bool { return s.counters().EventReaders == 1 })
 	for range ringSize - 1 { // 16 MB: more than sockets hold
 		s.cfg.Feed.Plugin(plugins.Event{ID: "talk.echo", Reason: strings.Repeat("x", 8192)})
 	}
-	s.await(t, "dropped", func() bool { return s.Stats().EventReaders == 0 })
-	if got := s.Stats().ReadersDropped; got != 1 {
+	s.await(t, "dropped", func() bool { return s.counters().EventReaders == 0 })
+	if got := s.counters().ReadersDropped; got != 1 {
 		t.Errorf("%d readers were dropped", got)
 	}
 }
@@ -225,13 +225,13 @@ func TestOvertakenReader(t *testing.T) {
 	w := &slowWriter{httptest.NewRecorder(), make(chan bool)}
 	over := make(chan bool)
 	go func() { s.streamEvents(w, httptest.NewRequest("GET", eventsPath, nil)); close(over) }()
-	s.await(t, "reading", func() bool { return s.Stats().EventReaders == 1 })
+	s.await(t, "reading", func() bool { return s.counters().EventReaders == 1 })
 	for range ringSize + 1 {
 		s.cfg.Feed.Plugin(plugins.Event{ID: "talk.echo"})
 	}
 	w.may <- true
 	<-over
-	if got := s.Stats(); got.ReadersDropped != 1 || got.EventReaders != 0 || strings.Contains(w.Body.String(), "echo") {
+	if got := s.counters(); got.ReadersDropped != 1 || got.EventReaders != 0 || strings.Contains(w.Body.String(), "echo") {
 		t.Errorf("%+v, it read %q", got, w.Body)
 	}
 }

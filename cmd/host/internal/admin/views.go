@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/hex"
 	"net/netip"
 	"time"
@@ -78,9 +79,13 @@ type AdminView struct {
 	Unauthorized       uint64 `json:"unauthorized"`
 }
 
-func (s *Server) status() Status {
+func (s *Server) status(ctx context.Context) (Status, error) {
+	stats, alive := s.probe.ask(ctx, s.cfg.Node)
+	if !alive {
+		return Status{}, fail(CodeUnavailable, silentNode, "silent", "the log of the host may say why; a restart helps")
+	}
 	n, now := s.cfg.Node, time.Now()
-	stats, self, admin := n.Stats(), n.Self(), s.Stats()
+	self, admin := n.Self(), s.counters()
 	v := Status{
 		Version: s.cfg.Version, NodeID: hexID(self.ID()), ENR: self.String(), Seq: self.Seq(),
 		Started: s.started, UptimeSeconds: seconds(now.Sub(s.started)), Listen: list(n.LocalAddrs()), Readiness: s.judge(now, stats),
@@ -102,7 +107,7 @@ func (s *Server) status() Status {
 	v.Store = StoreView{textOf(n.StoreError()), st.Loaded, st.Waiting, st.Written, st.Dropped, st.Failures, st.Seeds}
 	v.RecordError = textOf(n.RecordError())
 	v.Reload = s.cfg.Feed.lastReload()
-	return v
+	return v, nil
 }
 
 func textOf(err error) string {
@@ -260,35 +265,6 @@ func (s *Server) sessionsView() SessionsView {
 	v := SessionsView{Sessions: []SessionView{}}
 	for _, x := range s.cfg.Node.Sessions() {
 		v.Sessions = append(v.Sessions, SessionView{hexID(x.ID), x.Addr, x.Seq})
-	}
-	return v
-}
-
-// BansView is the bans.
-type BansView struct {
-	Bans []BanView `json:"bans"`
-}
-
-// BanView is a ban, of a node or of an address range.
-type BanView struct {
-	NodeID string       `json:"nodeId,omitempty"`
-	Prefix netip.Prefix `json:"prefix,omitzero"`
-	Reason string       `json:"reason"`
-	Until  time.Time    `json:"until,omitzero"` // not there: it is of the configuration, and holds as long as it stands in it
-}
-
-func (s *Server) bansView() BansView {
-	v := BansView{Bans: []BanView{}}
-	for _, b := range s.cfg.Node.Bans() {
-		v.Bans = append(v.Bans, banView(b))
-	}
-	return v
-}
-
-func banView(b core.Ban) BanView {
-	v := BanView{Prefix: b.Prefix, Reason: b.Reason, Until: b.Until}
-	if !b.Prefix.IsValid() {
-		v.NodeID = hexID(b.ID)
 	}
 	return v
 }

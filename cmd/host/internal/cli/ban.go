@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,15 +57,24 @@ func subjectOf(b admin.BanView) string {
 	return b.Prefix.String()
 }
 
+const bansPage = 1000
+
 func newBanList() *cobra.Command {
 	return operating(&cobra.Command{
 		Use:   "list",
 		Short: "List the bans, in the order of their end",
 		Args:  arguments(0, 0),
 	}, func(r *remote, _ []string) error {
-		var v admin.BansView
-		if err := r.get("/v1/bans", &v); err != nil {
-			return err
+		v := admin.BansView{Bans: []admin.BanView{}}
+		for next := ""; ; next = v.Next {
+			var page admin.BansView
+			query := url.Values{"limit": {strconv.Itoa(bansPage)}, "after": {next}}
+			if err := r.get("/v1/bans?"+query.Encode(), &page); err != nil {
+				return err
+			}
+			if v.Bans, v.Next = append(v.Bans, page.Bans...), page.Next; v.Next == "" {
+				break
+			}
 		}
 		return r.printed(v, func() error {
 			s := newSheet("SUBJECT", "LEFT", "UNTIL", "REASON")

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +12,7 @@ import (
 	"github.com/discv5/host/cmd/host/internal/builtin"
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/shelter"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"
 	"github.com/discv5/host/sdk/pluginpb"
@@ -115,7 +114,7 @@ func talkLimits(blocks []*config.Plugin) core.TalkLimits {
 }
 
 // runDir is where the sockets are: the configured folder, the one in the data folder, or, when its path is too long for
-// sockets, one for this data folder among the temporary files.
+// sockets, its shelter.
 func runDir(configured, data string) (string, error) {
 	if configured != "" {
 		path, err := filepath.Abs(configured)
@@ -128,12 +127,11 @@ func runDir(configured, data string) (string, error) {
 	if len(path) <= maxRunDir {
 		return path, nil
 	}
-	sum := sha256.Sum256([]byte(data))
-	path = filepath.Join(os.TempDir(), fmt.Sprintf("discv5-host-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
-	if len(path) > maxRunDir {
+	if len(shelter.Of(data)) > maxRunDir {
 		return "", hint.New("neither the data folder nor the one for temporary files has a path short enough for sockets", "set run_dir to a short path, like /run/discv5-host")
 	}
-	return path, ownDir(path)
+	path, err := shelter.Make(data)
+	return path, hint.Wrap(err, "set run_dir to a folder of yours")
 }
 
 // SocketDir is where a folder for sockets goes: among the temporary files, unless their path is too long for sockets.
@@ -143,18 +141,6 @@ func SocketDir() string {
 		return short
 	}
 	return os.TempDir()
-}
-
-// ownDir makes a folder among those of others, or takes one that is ours alone.
-func ownDir(path string) error {
-	if err := os.Mkdir(path, dirMode); err == nil || !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	info, err := os.Lstat(path)
-	if err == nil && (!info.IsDir() || !owned(info)) {
-		err = hint.New(fmt.Sprintf("%s is not a folder of this user", path), "set run_dir to a folder of yours")
-	}
-	return err
 }
 
 // block is a block of the configuration in the terms of package plugins.
