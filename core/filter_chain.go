@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// maxVerdicts bounds the nodes whose verdicts are remembered, about 2 KB each.
-	maxVerdicts = 16_384
+	// maxVerdicts bounds the nodes whose verdicts are remembered, about 0.5 KB each and 1.3 KB for the record: more than a
+	// crawl of the public network meets.
+	maxVerdicts = 65_536
 	// sweepPause is the shortest pause between two looks at the table for verdicts that end soon.
 	sweepPause = time.Second
 )
@@ -39,11 +40,10 @@ type judged struct {
 	watchers []watcher
 }
 
-// opinions are what one filter says, stage by stage; what a uniform one says is at the first.
+// opinions are what one filter says, stage by stage; a uniform one has one opinion.
 type opinions struct {
-	by      *filterWorker
-	uniform bool
-	at      [numStages]opinion
+	by *filterWorker
+	at []opinion
 }
 
 // opinion is the verdict of one filter at one stage.
@@ -104,7 +104,7 @@ func supersedes(a, b *enode.Node) bool {
 func (f *filterChain) unjudged(node *enode.Node) *judged {
 	j := &judged{node: node, opinions: make([]*opinions, 0, len(f.filters))}
 	for _, w := range f.filters {
-		j.opinions = append(j.opinions, &opinions{by: w, uniform: w.cfg.Uniform})
+		j.opinions = append(j.opinions, w.noOpinions())
 	}
 	return j
 }
@@ -179,7 +179,7 @@ func (f *filterChain) admits(now time.Time, node *enode.Node, addr netip.AddrPor
 
 // open tells whether a filter may still say something new about a node.
 func (f *filterChain) open(stage Stage, j *judged) bool {
-	return slices.ContainsFunc(j.opinions, func(o *opinions) bool { return o.by.stages[stage] && o.at[o.by.place(stage)].question != nil })
+	return slices.ContainsFunc(j.opinions, func(o *opinions) bool { return o.by.stages[stage] && o.by.opinion(j, stage).question != nil })
 }
 
 // decideTable lets a waiting candidate into the table, or takes out a node that no longer passes.

@@ -41,10 +41,8 @@ func (f *filterChain) reviseTable(now time.Time) {
 	for e := range f.n.table.All() {
 		f.revised = append(f.revised, e.ID())
 	}
-	for _, id := range f.judged.Keys() {
-		if _, entry := f.n.table.Entry(id); !entry && f.n.table.Known(id) != nil {
-			f.revised = append(f.revised, id)
-		}
+	for e := range f.n.table.Spares() {
+		f.revised = append(f.revised, e.ID())
 	}
 	if !under {
 		f.revise(now)

@@ -35,11 +35,9 @@ func (f *filterChain) set(now time.Time, filters []FilterConfig) {
 		var w *filterWorker
 		if k >= 0 && sameFilter(before[k].filter, cfg.Filter) {
 			w = before[k]
-			if w.cfg.Uniform != cfg.Uniform {
-				w.drop(now, func(*question) bool { return true })
-			}
+			others := w.cfg.Uniform != cfg.Uniform
+			w.drop(now, func(q *question) bool { return others || !slices.Contains(cfg.Stages, q.stage) })
 			w.set(i, cfg)
-			w.drop(now, func(q *question) bool { return !w.stages[q.stage] })
 		} else {
 			w = newFilterWorker(f, i, cfg)
 			w.run()
@@ -94,7 +92,7 @@ func (f *filterChain) adapt(now time.Time, j *judged, heirs map[*filterWorker]*f
 		for stage := range all.at {
 			o := &all.at[stage]
 			switch {
-			case !all.by.stages[stage] && (stage > 0 || !all.uniform):
+			case !all.by.stages[stage] && len(all.at) > 1:
 				*o = opinion{}
 			case o.known && o.failure != nil:
 				o.verdict.Decision = all.by.cfg.OnError
@@ -110,19 +108,19 @@ func (f *filterChain) adapt(now time.Time, j *judged, heirs map[*filterWorker]*f
 	j.notify()
 }
 
-// reshape makes opinions uniform, or not any more, as the filter is. Nobody is asked for them meanwhile.
+// reshape makes opinions those of a uniform filter, or of one that is not any more, if its use has changed. Nobody is asked
+// for them meanwhile.
 func (o *opinions) reshape() {
-	w := o.by
-	if o.uniform == w.cfg.Uniform {
+	w, before := o.by, o.at
+	if len(before) == w.places() {
 		return
 	}
-	if o.uniform = w.cfg.Uniform; o.uniform {
-		first := slices.Index(w.stages[:], true)
-		o.at = [numStages]opinion{o.at[first]}
-		return
-	}
+	o.at = w.noOpinions().at
 	for stage := range o.at {
-		o.at[stage] = o.at[0]
+		o.at[stage] = before[0]
+	}
+	if w.cfg.Uniform {
+		o.at[0] = before[slices.Index(w.stages[:], true)]
 	}
 }
 

@@ -136,6 +136,29 @@ func TestFilterSetAnother(t *testing.T) {
 	})
 }
 
+// A filter is used in another way between an explanation and its last word: nobody else has to know.
+func TestFilterSetWhileItExplains(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		r := &rules{verdict: odd}
+		n := s.node(quiet, filtered(uniformly("f", r)))
+		var j *judged
+		n.turn(func(now time.Time) {
+			j = n.filters.unjudged(unsigned(3, 3))
+			j.detached = true
+			n.filters.askAll(now, j)
+		})
+		settle()
+		for _, cfg := range []FilterConfig{everywhere("f", r), uniformly("f", r)} {
+			s.setFilters(n, cfg)
+			n.turn(func(time.Time) {
+				if pass, known := n.filters.pass(StageDeliver, j); pass || !known {
+					t.Errorf("passes %v, known %v", pass, known)
+				}
+			})
+		}
+	})
+}
+
 // What OnError has decided follows it.
 func TestFilterSetOnError(t *testing.T) {
 	simulate(t, func(t *testing.T, s *sim) {

@@ -104,6 +104,14 @@ func (w *filterWorker) place(stage Stage) Stage {
 	return stage
 }
 
+// places is how many opinions there are on a node.
+func (w *filterWorker) places() int { return int(w.place(numStages-1)) + 1 }
+
+// noOpinions are the filter's opinions on a node that it was not asked about.
+func (w *filterWorker) noOpinions() *opinions {
+	return &opinions{w, make([]opinion, w.places())}
+}
+
 // decides tells whether the answer to a question at one stage decides about another.
 func (w *filterWorker) decides(stage, asked Stage) bool {
 	return w.stages[stage] && w.place(stage) == w.place(asked)
@@ -111,16 +119,17 @@ func (w *filterWorker) decides(stage, asked Stage) bool {
 
 // opinion returns what the filter says about a node at a stage.
 func (w *filterWorker) opinion(j *judged, stage Stage) *opinion {
-	stage = w.place(stage)
-	if w.index < len(j.opinions) && j.opinions[w.index].by == w {
-		return &j.opinions[w.index].at[stage]
+	i := w.index
+	if i >= len(j.opinions) || j.opinions[i].by != w {
+		i = slices.IndexFunc(j.opinions, func(o *opinions) bool { return o.by == w })
 	}
-	i := slices.IndexFunc(j.opinions, func(o *opinions) bool { return o.by == w })
 	if i < 0 { // it came later
 		i = len(j.opinions)
-		j.opinions = append(j.opinions, &opinions{by: w, uniform: w.cfg.Uniform})
+		j.opinions = append(j.opinions, w.noOpinions())
 	}
-	return &j.opinions[i].at[stage]
+	o := j.opinions[i]
+	o.reshape()
+	return &o.at[w.place(stage)]
 }
 
 // ask asks the filter about a node unless it was asked already or its verdict holds for a while. The verdict of a filter

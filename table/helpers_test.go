@@ -255,6 +255,15 @@ func checkInvariants(t testing.TB, tab *Table) {
 		t.Fatalf("counted %d entries, %d verified, %d replacements; the table says %d, %d, %d",
 			entries, verified, spares, tab.Len(), tab.Verified(), tab.Replacements())
 	}
+	for e := range tab.Spares() {
+		if _, entry := tab.Entry(e.ID()); entry || tab.Known(e.ID()) != e {
+			t.Fatalf("replacement %s is none", name(e.ID()))
+		}
+		spares--
+	}
+	if spares != 0 {
+		t.Fatalf("%d replacements more than Spares tells", spares)
+	}
 	if len(tab.soon)+len(tab.paced) != entries || len(tab.paced) != verified {
 		t.Fatalf("queues of %d and %d for %d entries, %d verified", len(tab.soon), len(tab.paced), entries, verified)
 	}

@@ -295,6 +295,20 @@ func (t *Table) Node(id enode.ID) *enode.Node {
 // All yields every entry in no particular order. The table must not be changed meanwhile.
 func (t *Table) All() iter.Seq[*Entry] { return slices.Values(t.all) }
 
+// Spares yields every replacement in no particular order. The table must not be changed meanwhile.
+func (t *Table) Spares() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		t.root.each(func(b *bucket) bool {
+			for _, e := range b.spare {
+				if !yield(e) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
 // BucketInfo describes a bucket.
 type BucketInfo struct {
 	Prefix       enode.ID // its ids begin with the first Depth bits of it, the others are zero
