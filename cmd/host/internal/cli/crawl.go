@@ -272,7 +272,8 @@ func (c *crawling) walk(m *crawl.Machine, node *core.Node, state *crawl.State, r
 		return errors.Join(failed, err)
 	}
 	if failed == nil && summary.Alive == 0 && summary.Timeouts > 0 && end != crawl.Interrupted {
-		return c.explain(core.ErrTimeout, nil)
+		return hint.New(fmt.Sprintf("nobody answered: %s, and %v of time for each", count(summary.Requests, "request"), c.timeout),
+			"the nodes that the crawl starts from may be off, or their records old; try others, or more time with --timeout")
 	}
 	return failed
 }

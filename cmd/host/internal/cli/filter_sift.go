@@ -100,6 +100,9 @@ func (f *filterTest) sift(cmd *cobra.Command, in io.Reader, decide decider) erro
 	if err := flush(); err != nil {
 		return err
 	}
+	if s.Records == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: no line has a record in it, which begins with enr:, so the filter was not asked")
+	}
 	if err := f.total(out, s); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,8 +33,8 @@ opened only while that host does not run; one that hosts share, like redis and p
 	}, newStoreStats(), newStoreExport(), newStoreImport())
 }
 
-// withStore makes cmd a command that works on the store of a configuration.
-func withStore(cmd *cobra.Command, run func(ctx context.Context, s core.Store, name string) error) *cobra.Command {
+// withStore makes cmd a command that works on the store of a configuration. One that only reads makes neither a store nor a folder.
+func withStore(cmd *cobra.Command, reads bool, run func(ctx context.Context, s core.Store, name string) error) *cobra.Command {
 	config.Flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		loaded, err := config.Load(cmd.Context(), config.Sources{Env: os.Environ(), Flags: cmd.Flags()})
@@ -51,9 +50,22 @@ func withStore(cmd *cobra.Command, run func(ctx context.Context, s core.Store, n
 			return err
 		}
 		defer os.RemoveAll(folder)
-		s, block, err := daemon.OpenStore(cmd.Context(), loaded, folder, log)
+		place, err := findStore(cmd.Context(), loaded)
 		if err != nil {
 			return err
+		}
+		if reads {
+			note, err := place.forReading(loaded, folder)
+			if err != nil {
+				return err
+			}
+			if note != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "note:", plain(note))
+			}
+		}
+		s, block, err := daemon.OpenStore(cmd.Context(), loaded, folder, log)
+		if err != nil {
+			return place.explain(err)
 		}
 		defer s.Close()
 		if err := s.Health(cmd.Context()); err != nil {
@@ -73,7 +85,7 @@ func newStoreStats() *cobra.Command {
 		Example: `  host store stats --config config.hcl`,
 		Args:    arguments(0, 0),
 	}
-	withStore(cmd, func(ctx context.Context, s core.Store, name string) error {
+	withStore(cmd, true, func(ctx context.Context, s core.Store, name string) error {
 		n, err := storefile.Count(ctx, s, time.Now())
 		if err != nil {
 			return hint.Wrap(fmt.Errorf("read the store: %w", err), storeAdvice)
@@ -90,7 +102,7 @@ func newStoreStats() *cobra.Command {
 			rows = append(rows, row{"newest contact", ago(*n.Newest)}, row{"oldest contact", ago(*n.Oldest)})
 		}
 		rows = append(rows,
-			row{"hosts", fmt.Sprintf("%d with %d bans and %d other entries", n.Hosts, n.Bans, n.Others)},
+			row{"hosts", fmt.Sprintf("%d with %s and %s", n.Hosts, count(n.Bans, "ban"), others(n.Others))},
 			row{"bytes", strconv.FormatInt(n.Bytes, 10)})
 		if n.Damaged > 0 {
 			rows = append(rows, row{"damaged", strconv.Itoa(n.Damaged)})
@@ -114,14 +126,14 @@ there is also what hosts keep for themselves: bans, and the data of plugins. Onl
   host store export --config config.hcl | jq -r .enr`,
 		Args: arguments(0, 0),
 	}
-	withStore(cmd, func(ctx context.Context, s core.Store, _ string) error {
+	withStore(cmd, true, func(ctx context.Context, s core.Store, _ string) error {
 		told := teller{to: cmd.ErrOrStderr()}
 		n, err := storefile.Export(ctx, s, cmd.OutOrStdout(), all, told.tell)
 		if err != nil {
 			return hint.Wrap(fmt.Errorf("export the store: %w", err), storeAdvice)
 		}
 		told.rest()
-		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d nodes, %d other entries\n", n.Nodes, n.Others)
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s\n", count(n.Nodes, "node"), others(n.Others))
 		return err
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "also what hosts keep for themselves")
@@ -139,7 +151,7 @@ was interrupted. A host verifies the nodes before it uses them.`,
 		Example: `  host store import --config config.hcl --from nodes.jsonl`,
 		Args:    arguments(0, 0),
 	}
-	withStore(cmd, func(ctx context.Context, s core.Store, _ string) error {
+	withStore(cmd, false, func(ctx context.Context, s core.Store, _ string) error {
 		in := cmd.InOrStdin()
 		if file != "" {
 			f, err := os.Open(file)
@@ -155,16 +167,24 @@ was interrupted. A host verifies the nodes before it uses them.`,
 		if err != nil {
 			return hint.Wrap(fmt.Errorf("import into the store: %w", err), storeAdvice)
 		}
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%d nodes, %d other entries; %d lines had expired\n", n.Nodes, n.Others, n.Expired); err != nil {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s; %s had expired\n", count(n.Nodes, "node"), others(n.Others), count(n.Expired, "line")); err != nil {
 			return err
 		}
 		if n.Wrong > 0 {
-			return hint.Wrap(errors.New(strconv.Itoa(n.Wrong)+" lines were left out"), "the lines above say why; the others are in the store")
+			return hint.Wrap(fmt.Errorf("%s left out", count(n.Wrong, "line")), "the lines above say why; the others are in the store")
 		}
 		return nil
 	})
 	cmd.Flags().StringVar(&file, "from", "", "`file` to read (default: stdin)")
 	return cmd
+}
+
+// others is a number of entries that are no nodes.
+func others(n int) string {
+	if n == 1 {
+		return "1 other entry"
+	}
+	return fmt.Sprintf("%d other entries", n)
 }
 
 // teller tells the first of what was left out, and counts the rest.

@@ -44,7 +44,7 @@ func Import(ctx context.Context, s core.Store, in io.Reader, now time.Time, tell
 		}
 		if len(text) > 0 && wrong == nil {
 			var l Line
-			if wrong = json.Unmarshal(text, &l); wrong == nil {
+			if wrong = inWords(json.Unmarshal(text, &l)); wrong == nil {
 				var entries []core.Entry
 				if entries, wrong = l.entries(now); wrong == nil {
 					batch = append(batch, entries...)
@@ -68,6 +68,23 @@ func Import(ctx context.Context, s core.Store, in io.Reader, now time.Time, tell
 			return n, nil
 		}
 	}
+}
+
+// inWords says in other words than Go's what is wrong with the JSON of a line; nil for nil.
+func inWords(err error) error {
+	if err == nil {
+		return nil
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		return fmt.Errorf("%q cannot be a %s", wrong.Field, wrong.Value)
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return errors.New("it is not JSON; a line of an export is one object")
+	}
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return errors.New("it is no object; a line of an export is one")
+	}
+	return errors.New("a time, an address or base64 in it has another form than in an export")
 }
 
 func (n *Imported) count(l *Line) {

@@ -162,7 +162,13 @@ func TestWrongLines(t *testing.T) {
 	}
 	for _, test := range []struct{ line, says string }{
 		{`{}`, "neither"},
-		{`nonsense`, "invalid character"},
+		{`nonsense`, "it is not JSON; a line of an export is one object"},
+		{`{"enr":`, "it is not JSON"},
+		{`[]`, "it is no object"},
+		{`{"enr":7}`, `"enr" cannot be a number`},
+		{`{"key":"host/a","value":"?"}`, "another form"},
+		{contact(`,"addr":"x"`), "another form"},
+		{contact(`,"seen":"yesterday"`), "another form"},
 		{`{"enr":"enr:abc"}`, "record"},
 		{fmt.Sprintf(`{"enr":%q}`, forged), "record"},
 		{fmt.Sprintf(`{"enr":%q,"nodeId":%q}`, n.String(), other.ID()), "not of"},
