@@ -61,6 +61,28 @@ func TestManySilentConnections(t *testing.T) {
 	}
 }
 
+// Clients with the token share an address, as behind a proxy, and are not counted as strangers there are.
+func TestManyReadersFromOneAddress(t *testing.T) {
+	const token = "0123456789abcdef"
+	r := newRig(t, func(c *Config) { c.TCP, c.Token = netip.MustParseAddrPort("127.0.0.1:0"), token })
+	for i := range 200 {
+		c := dialTCP(t, r.server)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", eventsPath, token)
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("reader %d: %v %v", i, response, err)
+		}
+	}
+	if st := r.server.Stats(); st.EventReaders != 200 || st.Refused != 0 {
+		t.Errorf("%+v", st)
+	}
+	for range maxConnsFrom { // strangers have their own room
+		dialTCP(t, r.server)
+	}
+	dialTCP(t, r.server)
+	r.server.await(t, "refused", func() bool { return r.server.counters().Refused == 1 })
+}
+
 // Who has no token holds no connection, whatever is asked.
 func TestStrangersAreClosed(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.TCP, c.Token = netip.MustParseAddrPort("127.0.0.1:0"), "0123456789abcdef" })

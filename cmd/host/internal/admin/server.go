@@ -92,6 +92,19 @@ func (s *Server) counters() Stats {
 	}
 }
 
+// newServer makes a server that listens nowhere.
+func newServer(cfg Config) *Server {
+	cfg.setDefaults()
+	s := &Server{
+		cfg: cfg, started: time.Now(), methods: methodsByName(), readerTimeout: readerTimeout,
+		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
+		bodies: budget{most: maxBodies}, answers: budget{most: maxAnswers},
+	}
+	s.inTouch.last = s.started
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
 // Listen starts to serve. Nothing is left behind when it returns an error.
 func Listen(cfg Config) (*Server, error) {
 	var at place
@@ -102,14 +115,7 @@ func Listen(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.setDefaults()
-	s := &Server{
-		cfg: cfg, started: time.Now(), methods: methodsByName(), readerTimeout: readerTimeout,
-		calls: make(chan struct{}, maxCalls), copies: make(chan struct{}, maxCopies), reloads: make(chan struct{}, 1),
-		bodies: budget{most: maxBodies}, answers: budget{most: maxAnswers},
-	}
-	s.inTouch.last = s.started
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := newServer(cfg)
 	var opened []net.Listener
 	abandon := func(err error) (*Server, error) {
 		s.cancel()
@@ -136,12 +142,12 @@ func Listen(cfg Config) (*Server, error) {
 		opened = append(opened, l)
 		s.tcp = l.Addr()
 	}
-	events, err := cfg.Node.Events(eventsWaiting)
+	events, err := s.cfg.Node.Events(eventsWaiting)
 	if err != nil {
 		return abandon(fmt.Errorf("admin: %w", err))
 	}
 	s.events = events
-	s.listeners.Go(func() { cfg.Feed.follow(events.C) })
+	s.listeners.Go(func() { s.cfg.Feed.follow(events.C) })
 	s.listeners.Go(s.watch)
 	for _, l := range opened {
 		s.serve(l)

@@ -171,8 +171,8 @@ func TestEventOfNode(t *testing.T) {
 
 // aloneServer has a feed and no more.
 func aloneServer(patience time.Duration) *Server {
-	s := &Server{cfg: Config{Feed: NewFeed()}, readerTimeout: patience}
-	s.cfg.setDefaults()
+	s := newServer(Config{})
+	s.readerTimeout = patience
 	return s
 }
 
