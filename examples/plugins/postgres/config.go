@@ -64,7 +64,6 @@ func (c *config) pool() (*pgxpool.Config, error) {
 	if p.ConnConfig.RuntimeParams["application_name"] == "" {
 		p.ConnConfig.RuntimeParams["application_name"] = "discv5-host"
 	}
-	p.ConnConfig.RuntimeParams["search_path"] = c.Schema
 	p.MaxConns, p.MinConns, p.MinIdleConns = maxConnections, 0, 0
 	p.MaxConnIdleTime, p.HealthCheckPeriod = 5*time.Minute, time.Minute
 	return p, nil

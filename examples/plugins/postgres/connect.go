@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -23,6 +25,21 @@ func (s *store) open(ctx context.Context) error {
 	s.schema, s.refused = s.config.Schema, errUnchecked
 	s.pool, err = pgxpool.NewWithConfig(ctx, settings)
 	return err
+}
+
+// exposed tells whether what we say to the database may go over a network as it is.
+func exposed(c *pgx.ConnConfig) bool {
+	found := c.TLSConfig == nil && !local(c.Host)
+	for _, f := range c.Fallbacks {
+		found = found || f.TLSConfig == nil && !local(f.Host)
+	}
+	return found
+}
+
+// local tells whether a host is this machine: a folder of sockets, or its own address.
+func local(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // usable tells whether the tables can be used; a database that was down at the start is checked when it is back.

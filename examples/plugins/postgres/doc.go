@@ -19,7 +19,7 @@
 //
 // Each change has the time of its transaction and its writer. A watch reads what is newer than what it read last, and a little more (overlap),
 // because transactions become visible later than their time. A notification wakes it up; where there are none, as in CockroachDB,
-// it looks twice a second.
+// it looks twice a second. What it reads it tells in chunks, so that a long absence costs no memory.
 //
 // # Goroutines and ownership
 //
@@ -28,6 +28,6 @@
 //
 // # Limits
 //
-// maxConnections of one host, watchPage changes read at a time, expireBatch rows removed at a time, maxAttempts of a transaction that lost
+// maxConnections of one host, callTime for statements of its own, watchPage changes read at a time and watchChunk of their values, expireBatch rows removed at a time, maxAttempts of a transaction that lost
 // against others.
 package main

@@ -40,6 +40,8 @@ func (s *store) expire(ctx context.Context) (removed int64, err error) {
 	for ctx.Err() == nil {
 		var n int64
 		err := s.attempts(ctx, func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, callTime)
+			defer cancel()
 			tag, err := s.pool.Exec(ctx, s.sql(`DELETE FROM SCHEMA.entries WHERE key IN (
 	SELECT key FROM SCHEMA.entries WHERE expires <= now() ORDER BY key LIMIT $1 FOR UPDATE SKIP LOCKED)`), expireBatch)
 			n = tag.RowsAffected()

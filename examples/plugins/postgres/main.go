@@ -37,6 +37,9 @@ func (p *plugin) start(ctx context.Context, host *sdk.Host) error {
 	if err := p.store.open(ctx); err != nil {
 		return err
 	}
+	if exposed(p.store.pool.Config().ConnConfig) {
+		host.Log().Warn("what goes to the database may be read on the way, sslmode=verify-full in url would encrypt it")
+	}
 	first, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()
 	if err := p.store.check(first); denied(err) {

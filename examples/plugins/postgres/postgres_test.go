@@ -212,17 +212,39 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// Hosts that start at the same time make the tables once.
+// Hosts that start at the same time make the tables once, and so do several calls of one host.
 func TestSchemaIsMadeByMany(t *testing.T) {
 	server := servers.Postgres(t)
 	failed := make(chan error, 8)
-	for range cap(failed) {
+	for range cap(failed) / 2 {
 		s := opened(t, server)
-		go func() { failed <- s.check(context.Background()) }()
+		for range 2 {
+			go func() { failed <- s.check(context.Background()) }()
+		}
 	}
 	for range cap(failed) {
 		must(t, <-failed)
 	}
+}
+
+// When another server has become the primary, connections to the old one, which reads only, are given up.
+func TestPrimaryThatBecameReadOnly(t *testing.T) {
+	server := servers.Postgres(t)
+	c, ctx := raw(t, server), context.Background()
+	must(t, try(t, at(server.Dir)))
+	exec(t, c, "ALTER DATABASE postgres SET default_transaction_read_only = on") // for new connections
+	s := opened(t, server)
+	must(t, s.check(ctx))
+	exec(t, c, "ALTER DATABASE postgres SET default_transaction_read_only = off")
+	put := func() error { return s.Put(ctx, []sdk.Entry{{Key: []byte("a"), Version: 1}}) }
+	if err := put(); code(err) != "25006" {
+		t.Fatalf("a put on a server that reads only: %v", err)
+	}
+	if err := s.health(ctx); err == nil || !strings.Contains(err.Error(), "read-only") {
+		t.Errorf("health says %v", err)
+	}
+	must(t, put())
+	must(t, s.health(ctx))
 }
 
 // A migration starts from each version, changes nothing when it fails, and keeps what is stored.
@@ -305,6 +327,32 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
+}
+
+// What may go over a network as it is, is told at the start.
+func TestExposed(t *testing.T) {
+	t.Setenv("PGSSLMODE", "")
+	for url, want := range map[string]bool{
+		"postgres://u@db.example.org/d":                         true, // "prefer", which gives way to whoever refuses
+		"postgres://u@db.example.org/d?sslmode=disable":         true,
+		"postgres://u@localhost,192.0.2.1/d?sslmode=allow":      true,
+		"postgres://u@db.example.org/d?sslmode=require":         false,
+		"postgres://u@db.example.org/d?sslmode=verify-full":     false,
+		"postgres://u@localhost/d?sslmode=disable":              false,
+		"postgres://u@[::1]/d":                                  false,
+		"postgres:///d?host=/run/postgresql&sslmode=disable":    false,
+		"postgres://u@127.0.0.1,localhost:5433/d?sslmode=allow": false,
+	} {
+		c := defaults()
+		c.URL = url
+		p, err := c.pool()
+		must(t, err)
+		if got := exposed(p.ConnConfig); got != want {
+			t.Errorf("%s is exposed: %v", url, got)
+		}
+	}
+	p := sdktest.Start(t, newPlugin(), sdktest.Config(map[string]any{"url": "postgres://u@LOCALHOST:1/d"})) // not known to be this machine
+	p.WaitLog("what goes to the database may be read on the way, sslmode=verify-full in url would encrypt it")
 }
 
 func TestSorted(t *testing.T) {

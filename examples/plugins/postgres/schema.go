@@ -56,7 +56,7 @@ var (
 func (s *store) prepare(ctx context.Context, migrate bool) error {
 	return s.attempts(ctx, func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			if !s.polls {
+			if !s.silent() {
 				if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", "discv5host "+s.schema); err != nil {
 					return err
 				}

@@ -115,6 +115,9 @@ func (s *store) write(ctx context.Context, what string, change func(context.Cont
 	if err == nil {
 		err = s.attempts(ctx, change)
 	}
+	if code(err) == "25006" { // read_only_sql_transaction: another server may have become the primary
+		s.pool.Reset()
+	}
 	if err != nil {
 		err = fmt.Errorf("postgres: %s: %w", what, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/discv5/host/sdk"
@@ -15,6 +16,11 @@ const (
 	// watchPage is how many changes are read at a time, and watchChunk how many of their values.
 	watchPage  = 4096
 	watchChunk = 256
+	// callTime bounds a statement that no call of the host bounds: one on a connection whose other end is gone would wait for a
+	// quarter of an hour.
+	callTime = 10 * time.Second
+	// lookPause is how long a watch waits after a look, so that many hosts that write all the time are not looked at all the time.
+	lookPause = 100 * time.Millisecond
 	// listenPoll is how often changes are looked for without a notification.
 	listenPoll = 5 * time.Second
 	// maxWatchPause bounds the pause between attempts while the database does not answer.
@@ -35,14 +41,7 @@ type place struct {
 
 // Watch reads what has changed since the call. It survives a database that is away for a while.
 func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Entry)) error {
-	p := place{seen: make(map[string]time.Time)}
-	err := s.usable(ctx)
-	if err == nil {
-		err = s.pool.QueryRow(ctx, "SELECT now()").Scan(&p.at)
-	}
-	if err == nil { // what is in the overlap already is none of our business
-		_, err = s.changes(ctx, &p, prefix)
-	}
+	p, err := s.begin(ctx, prefix)
 	if err != nil {
 		return fmt.Errorf("postgres: watch: %w", err)
 	}
@@ -61,80 +60,111 @@ func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Ent
 		case <-wake:
 		case <-time.After(pause):
 		}
-		entries, err := s.news(ctx, &p, prefix)
-		if err != nil {
+		if s.news(ctx, p, prefix, changed) != nil {
 			pause = min(max(2*pause, 50*time.Millisecond), maxWatchPause)
 			continue
 		}
 		pause = every
-		if len(entries) > 0 {
-			changed(entries)
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookPause):
 		}
 	}
 }
 
-// news reads the entries that others have changed since the last call. What was read is forgotten when a part of it fails.
-func (s *store) news(ctx context.Context, p *place, prefix []byte) (entries []sdk.Entry, err error) {
-	next := place{at: p.at, seen: make(map[string]time.Time, len(p.seen))}
-	for key, at := range p.seen {
-		next.seen[key] = at
-	}
-	rows, err := s.changes(ctx, &next, prefix)
-	if err != nil {
+// begin returns the place of now. What is in the overlap already is none of our business.
+func (s *store) begin(ctx context.Context, prefix []byte) (*place, error) {
+	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
-	for len(rows) > 0 {
-		n := min(len(rows), watchChunk)
-		keys := make([][]byte, n)
-		for i, c := range rows[:n] {
-			keys[i] = c.key
-		}
-		rows = rows[n:]
-		found, err := s.rows(ctx, n*(sdk.MaxKey+sdk.MaxValue), "SELECT "+entryColumns+" FROM SCHEMA.entries WHERE key = ANY($1) AND "+present, keys)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, found...)
+	p := &place{seen: make(map[string]time.Time)}
+	limited, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	if err := s.pool.QueryRow(limited, "SELECT now()").Scan(&p.at); err != nil {
+		return nil, err
 	}
-	*p = next
-	return entries, nil
-}
-
-// changes reads which rows others have changed and moves the place.
-func (s *store) changes(ctx context.Context, p *place, prefix []byte) (fresh []change, err error) {
-	from := change{at: p.at.Add(-overlap), key: []byte{}}
-	for {
-		rows, err := s.pool.Query(ctx, s.sql(`SELECT key, changed FROM SCHEMA.entries
-WHERE changed >= $1 AND (changed, key) > ($1, $2) AND writer <> $3 AND key >= $4 AND ($5::bytea IS NULL OR key < $5) ORDER BY changed, key LIMIT $6`),
-			from.at, from.key, s.self, notNil(prefix), behind(prefix), watchPage)
-		if err != nil {
-			return nil, err
-		}
-		page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c change, err error) {
-			err = row.Scan(&c.key, &c.at)
-			return c, err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range page {
-			if !p.seen[string(c.key)].Equal(c.at) {
-				p.seen[string(c.key)] = c.at
-				fresh = append(fresh, c)
-			}
-			p.at = later(p.at, c.at)
-		}
-		if len(page) < watchPage {
-			break
-		}
-		from = page[len(page)-1]
+	start := p.at
+	if err := s.changes(ctx, p, prefix, func([]change) error { return nil }); err != nil {
+		return nil, err
 	}
 	for key, at := range p.seen {
-		if at.Before(p.at.Add(-overlap)) {
+		if at.After(start) {
 			delete(p.seen, key)
 		}
 	}
-	return fresh, nil
+	p.at = start
+	return p, nil
+}
+
+// news tells of the entries that others have changed since the last call. What it has told stays told when a later part fails.
+func (s *store) news(ctx context.Context, p *place, prefix []byte, changed func([]sdk.Entry)) error {
+	return s.changes(ctx, p, prefix, func(chunk []change) error {
+		keys := make([][]byte, len(chunk))
+		for i, c := range chunk {
+			keys[i] = c.key
+		}
+		limited, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		found, err := s.rows(limited, len(keys)*(sdk.MaxKey+sdk.MaxValue), "SELECT "+entryColumns+" FROM SCHEMA.entries WHERE key = ANY($1) AND "+present, keys)
+		if err == nil && len(found) > 0 {
+			changed(found)
+		}
+		return err
+	})
+}
+
+// changes calls tell with the rows that others have changed, watchChunk at a time, and moves the place behind them. However many there
+// are, because the database was away or somebody imports, one page of them is held.
+func (s *store) changes(ctx context.Context, p *place, prefix []byte, tell func([]change) error) error {
+	from := change{at: p.at.Add(-overlap), key: []byte{}}
+	for {
+		page, err := s.changed(ctx, from, prefix)
+		if err != nil {
+			return err
+		}
+		var fresh []change
+		for _, c := range page {
+			if !p.seen[string(c.key)].Equal(c.at) {
+				fresh = append(fresh, c)
+			}
+		}
+		for chunk := range slices.Chunk(fresh, watchChunk) {
+			if err := tell(chunk); err != nil {
+				return err
+			}
+			for _, c := range chunk {
+				p.seen[string(c.key)] = c.at
+			}
+		}
+		if len(page) > 0 {
+			from = page[len(page)-1]
+			p.at = later(p.at, from.at)
+		}
+		for key, at := range p.seen {
+			if at.Before(p.at.Add(-overlap)) {
+				delete(p.seen, key)
+			}
+		}
+		if len(page) < watchPage {
+			return nil
+		}
+	}
+}
+
+// changed reads a page of the rows that others have changed.
+func (s *store) changed(ctx context.Context, from change, prefix []byte) ([]change, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	rows, err := s.pool.Query(ctx, s.sql(`SELECT key, changed FROM SCHEMA.entries
+WHERE changed >= $1 AND (changed, key) > ($1, $2) AND writer <> $3 AND key >= $4 AND ($5::bytea IS NULL OR key < $5) ORDER BY changed, key LIMIT $6`),
+		from.at, from.key, s.self, notNil(prefix), behind(prefix), watchPage)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c change, err error) {
+		err = row.Scan(&c.key, &c.at)
+		return c, err
+	})
 }
 
 func later(a, b time.Time) time.Time {
@@ -171,7 +201,9 @@ func (s *store) listenOnce(ctx context.Context, wake chan<- struct{}) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{s.channel()}.Sanitize()); err != nil {
+	limited, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	if _, err := conn.Exec(limited, "LISTEN "+pgx.Identifier{s.channel()}.Sanitize()); err != nil {
 		return err
 	}
 	for {

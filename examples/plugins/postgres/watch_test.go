@@ -67,9 +67,9 @@ func TestManyChanges(t *testing.T) {
 	a, b := opened(t, server), opened(t, server)
 	b.self = "another"
 	ctx := context.Background()
-	p := place{seen: make(map[string]time.Time)}
 	must(t, a.check(ctx))
-	must(t, a.pool.QueryRow(ctx, "SELECT now()").Scan(&p.at))
+	p, err := a.begin(ctx, nil)
+	must(t, err)
 	const n = watchPage + 500
 	for i := 0; i < n; i += 1000 {
 		var entries []sdk.Entry
@@ -78,12 +78,51 @@ func TestManyChanges(t *testing.T) {
 		}
 		must(t, b.Put(ctx, entries))
 	}
-	entries, err := a.news(ctx, &p, nil)
-	if err != nil || len(entries) != n {
-		t.Fatalf("%d of %d changes are told, %v", len(entries), n, err)
+	told := 0
+	tell := func(entries []sdk.Entry) {
+		if told += len(entries); len(entries) > watchChunk {
+			t.Errorf("%d changes are told at once", len(entries))
+		}
 	}
-	again, err := a.news(ctx, &p, nil)
-	if err != nil || len(again) != 0 {
-		t.Errorf("%d changes are told again, %v", len(again), err)
+	if err := a.news(ctx, p, nil, tell); err != nil || told != n {
+		t.Fatalf("%d of %d changes are told, %v", told, n, err)
+	}
+	if err := a.news(ctx, p, nil, tell); err != nil || told != n {
+		t.Errorf("%d changes are told again, %v", told-n, err)
+	}
+	// What fails is told later, and what was told before it is not told again.
+	must(t, b.Put(ctx, []sdk.Entry{{Key: []byte("x"), Version: 1}}))
+	before, left := told, true
+	if err := a.changes(ctx, p, nil, func([]change) error { return context.Canceled }); err == nil {
+		t.Error("what fails goes well")
+	}
+	must(t, a.news(ctx, p, nil, func(entries []sdk.Entry) {
+		left = len(entries) != 1 || string(entries[0].Key) != "x"
+		told++
+	}))
+	if left || told != before+1 {
+		t.Errorf("after a failure %d batches are told", told-before)
+	}
+}
+
+// A watch tells what was stored while it began.
+func TestWatchTellsFromItsBeginningOn(t *testing.T) {
+	server := servers.Postgres(t)
+	a, b := opened(t, server), opened(t, server)
+	b.self = "another"
+	ctx := context.Background()
+	must(t, b.Put(ctx, []sdk.Entry{{Key: []byte("before"), Version: 1}, {Key: []byte("then"), Version: 1}}))
+	must(t, a.check(ctx))
+	exec(t, raw(t, server), "UPDATE discv5host.entries SET changed = now() + interval '1 second' WHERE key = 'then'")
+	p, err := a.begin(ctx, nil)
+	must(t, err)
+	var told []string
+	must(t, a.news(ctx, p, nil, func(entries []sdk.Entry) {
+		for _, e := range entries {
+			told = append(told, string(e.Key))
+		}
+	}))
+	if len(told) != 1 || told[0] != "then" {
+		t.Errorf("it tells of %q", told)
 	}
 }
