@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/subject"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/spf13/cobra"
 )
 
@@ -25,6 +28,8 @@ host when it has a store.`,
 
 func newBanAdd() *cobra.Command {
 	return operating(&cobra.Command{
+		SuggestFor: []string{"set", "new", "ban"},
+
 		Use:   "add SUBJECT DURATION [REASON]",
 		Short: "Ban a node or addresses for a time",
 		Long: `Ban a node, by its id or a record, or addresses, one or a range like 192.0.2.0/24, for a time like 90m, 24h or, in seconds, 3600. A
@@ -32,13 +37,16 @@ ban of the same subject is replaced.`,
 		Example: `  host ban add 2001:db8::/32 1h30m`,
 		Args:    arguments(2, 3),
 	}, func(r *remote, args []string) error {
-		if _, err := time.ParseDuration(args[1]); err != nil && strings.Trim(args[1], "0123456789.") != "" {
-			return usage(r.cmd, hint.New("the duration "+args[1]+" is not a time span", "write a number with a unit, like 90m or 24h"))
+		length := args[1]
+		if strings.Trim(length, "0123456789.") == "" {
+			length += "s"
 		}
-		params := []any{args[0], args[1]}
-		if strings.Trim(args[1], "0123456789.") == "" {
-			params[1] = args[1] + "s"
+		if d, err := time.ParseDuration(length); err != nil {
+			return usage(r.cmd, hint.New(fmt.Sprintf("%q is not a duration", args[1]), banAdvice))
+		} else if d <= 0 {
+			return usage(r.cmd, hint.New(fmt.Sprintf("a ban of %s leaves no time", args[1]), banAdvice+"; host ban remove ends a ban"))
 		}
+		params := []any{args[0], length}
 		for _, reason := range args[2:] {
 			params = append(params, reason)
 		}
@@ -50,11 +58,16 @@ ban of the same subject is replaced.`,
 	})
 }
 
+// banAdvice says how to write the duration of a ban.
+const banAdvice = "write a number with a unit, like 90m or 24h, or seconds"
+
+// subjectOf is whom a ban is for, as host ban remove takes it.
 func subjectOf(b admin.BanView) string {
-	if b.NodeID != "" {
-		return b.NodeID
+	who := subject.Subject{Prefix: b.Prefix}
+	if id, err := enode.ParseID(b.NodeID); err == nil {
+		who.ID = id
 	}
-	return b.Prefix.String()
+	return who.String()
 }
 
 const bansPage = 1000
@@ -79,7 +92,7 @@ func newBanList() *cobra.Command {
 		return r.printed(v, func() error {
 			s := newSheet("SUBJECT", "LEFT", "UNTIL", "REASON")
 			for _, b := range v.Bans {
-				left, until := "-", "-"
+				left, until := "-", "as configured"
 				if !b.Until.IsZero() {
 					left, until = span(time.Until(b.Until)), b.Until.Local().Format(time.DateTime)
 				}
@@ -92,11 +105,17 @@ func newBanList() *cobra.Command {
 
 func newBanRemove() *cobra.Command {
 	return operating(&cobra.Command{
+		SuggestFor: []string{"rm", "delete", "del", "end", "unban"},
+
 		Use:   "remove SUBJECT",
 		Short: "End a ban",
 		Long:  `End a ban. SUBJECT is as host ban list shows it; an address within a banned range is not enough. The exit status is 1 when there is no such ban.`,
 		Args:  arguments(1, 1),
 	}, func(r *remote, args []string) error {
+		who := args[0]
+		if s, err := subject.Parse(who); err == nil { // what is wrong with it the host says
+			who = s.String()
+		}
 		var there bool
 		if err := r.call("host_banRemove", []any{args[0]}, &there); err != nil {
 			return err
@@ -107,8 +126,8 @@ func newBanRemove() *cobra.Command {
 					return err
 				}
 			}
-			return hint.New("there is no ban of "+args[0], "host ban list shows the bans")
+			return hint.New("there is no ban of "+who, "host ban list shows the bans")
 		}
-		return r.printed(there, func() error { return r.say("%s is not banned any more", args[0]) })
+		return r.printed(there, func() error { return r.say("%s is not banned any more", who) })
 	})
 }

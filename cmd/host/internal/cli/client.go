@@ -74,7 +74,7 @@ func (c *client) record(text string) (*enode.Node, error) {
 func (c *client) entries() ([]*enode.Node, error) {
 	nodes, err := networks.Bootnodes(c.network)
 	if err != nil {
-		return nil, usage(c.cmd, hint.Wrap(err, "--bootnode enr:… joins any other"))
+		return nil, usage(c.cmd, err)
 	}
 	for _, text := range c.bootnodes {
 		node, err := c.record(text)

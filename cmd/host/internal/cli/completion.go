@@ -3,8 +3,28 @@ package cli
 import (
 	"io"
 
+	"github.com/discv5/host/cmd/host/internal/config"
+	"github.com/discv5/host/cmd/host/internal/crawl"
+	"github.com/discv5/host/cmd/host/internal/logging"
+	"github.com/discv5/host/cmd/host/internal/networks"
+	"github.com/discv5/host/cmd/host/internal/scaffold"
 	"github.com/spf13/cobra"
 )
+
+// completeFlags lets shells offer the words that flags of cmd take, those that stand for a choice.
+func completeFlags(cmd *cobra.Command) {
+	words := map[string][]string{"network": networks.Names(), "log-level": logging.Levels, "format": crawl.Formats, "lang": scaffold.Langs, "stage": {"table", "serve", "deliver"}}
+	for _, key := range config.NewReference().Settings {
+		if key.Flag != "" && len(key.OneOf) > 0 {
+			words[key.Flag] = key.OneOf
+		}
+	}
+	for flag, choice := range words {
+		if cmd.Flags().Lookup(flag) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choice, cobra.ShellCompDirectiveNoFileComp)) // one that it has counts
+		}
+	}
+}
 
 // newCompletion makes the command that prints scripts for shells.
 func newCompletion(root *cobra.Command) *cobra.Command {
@@ -15,6 +35,8 @@ func newCompletion(root *cobra.Command) *cobra.Command {
 		}
 	}
 	return group(&cobra.Command{
+		DisableSuggestions: true, // the names of shells are all alike
+
 		Use:   "completion",
 		Short: "Complete commands in a shell",
 		Long:  `Print a script that makes a shell complete the commands of host, their flags and, while a host runs, the names of its plugins.`,

@@ -271,9 +271,25 @@ func (c *crawling) walk(m *crawl.Machine, node *core.Node, state *crawl.State, r
 	if err := summary.Print(c.cmd.ErrOrStderr()); err != nil {
 		return errors.Join(failed, err)
 	}
-	if failed == nil && summary.Alive == 0 && summary.Timeouts > 0 && end != crawl.Interrupted {
-		return hint.New(fmt.Sprintf("nobody answered: %s, and %v of time for each", count(summary.Requests, "request"), c.timeout),
-			"the nodes that the crawl starts from may be off, or their records old; try others, or more time with --timeout")
+	if failed == nil {
+		failed = c.nobody(summary)
 	}
 	return failed
+}
+
+// nobody is the error that nobody is alive, if that is what a crawl found.
+func (c *crawling) nobody(s *crawl.Summary) error {
+	switch {
+	case s.Alive > 0 || s.End == crawl.Interrupted:
+		return nil
+	case s.Timeouts > 0:
+		return hint.New(fmt.Sprintf("nobody answered: %s, and %v of time for each", count(s.Requests, "request"), c.timeout),
+			"the nodes that the crawl starts from may be off, or their records old; try others, or more time with --timeout")
+	case s.End != crawl.Complete:
+		return nil // the time was over too soon to tell
+	case s.Requests == 0:
+		return hint.New("there was nobody to ask", "each node says why under error: one without an address has none of a family that is listened on, which --listen chooses; "+
+			"one that was asked before is asked again with --max-age 0s")
+	}
+	return hint.New(fmt.Sprintf("nobody answered: %s", count(s.Requests, "request")), "each node says why under error")
 }

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/crawl"
+	"github.com/discv5/host/cmd/host/internal/hint"
 )
 
 func TestEverywhere(t *testing.T) {
@@ -49,5 +52,62 @@ func TestCrawlProgress(t *testing.T) {
 	p.close()
 	if want := "\r\x1b[K1s  7 known, 0 alive, 0 dead, 0 waiting, 0 in flight, 0/s\r\x1b[K"; b.String() != want {
 		t.Errorf("on a terminal: %q, want %q", b.String(), want)
+	}
+}
+
+// A crawl that found nobody alive fails, unless it was ended before it could.
+func TestCrawlOfNobody(t *testing.T) {
+	c := &crawling{}
+	for _, tt := range []struct {
+		s    crawl.Summary
+		want string // "": no error
+	}{
+		{crawl.Summary{End: crawl.Complete, Alive: 1, Requests: 3, Timeouts: 2}, ""},
+		{crawl.Summary{End: crawl.Complete, Requests: 2, Timeouts: 2}, "nobody answered: 2 requests, and"},
+		{crawl.Summary{End: crawl.TimeOver, Requests: 2, Timeouts: 1}, "nobody answered: 2 requests, and"},
+		{crawl.Summary{End: crawl.Complete}, "nobody to ask"},
+		{crawl.Summary{End: crawl.Complete, Requests: 1}, "nobody answered: 1 request"},
+		{crawl.Summary{End: crawl.TimeOver}, ""},
+		{crawl.Summary{End: crawl.Interrupted, Requests: 2, Timeouts: 2}, ""},
+	} {
+		err := c.nobody(&tt.s)
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || hint.Of(err) == "") {
+			t.Errorf("%+v: %v, want %q", tt.s, err, tt.want)
+		}
+	}
+}
+
+// Results come about beside their file, under a name that nobody can have taken.
+func TestResultFile(t *testing.T) {
+	dir := t.TempDir()
+	path, precious := filepath.Join(dir, "out"), filepath.Join(dir, "precious")
+	if err := os.WriteFile(precious, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, path+".part"); err != nil {
+		t.Skip("no symbolic links: ", err)
+	}
+	for _, keep := range []bool{true, false} {
+		f, err := new(crawling).createFile("--out", path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(f, "written, kept: ", keep)
+		if keep {
+			err = f.commit()
+		} else {
+			err = f.abandon()
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for name, want := range map[string]string{precious: "precious", path: "written, kept: true"} {
+		if got, err := os.ReadFile(name); string(got) != want || err != nil {
+			t.Errorf("%s is %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if left, err := os.ReadDir(dir); len(left) != 3 || err != nil {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -82,6 +85,49 @@ node answers TALK requests of the protocol "echo" with what they bring.`,
 	return cmd
 }
 
+// calledAs is what to write in a shell to run this program again, as it was run: by its name when that finds it, by go run when that built
+// it, else by its path.
+func calledAs(name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path = name
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		path = name
+	}
+	if builtByGoRun(path) {
+		return "go run ./cmd/host"
+	}
+	base := filepath.Base(path)
+	if found, err := exec.LookPath(base); err == nil && sameProgram(found, path) {
+		return strings.TrimSuffix(base, ".exe")
+	}
+	return path
+}
+
+// cacheEntry matches the folder of a program that go run keeps in its cache.
+var cacheEntry = regexp.MustCompile(`^[0-9a-f]{64}-d$`)
+
+// builtByGoRun tells whether a program is where go run puts those that it builds: in a temporary folder, or in its cache.
+func builtByGoRun(path string) bool {
+	for folder := range strings.SplitSeq(filepath.ToSlash(filepath.Dir(path)), "/") {
+		if strings.HasPrefix(folder, "go-build") || cacheEntry.MatchString(folder) {
+			return true
+		}
+	}
+	return false
+}
+
+func sameProgram(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
 // showHost adds a host with the bundled plugins. What they keep goes with it.
 func showHost(ctx context.Context, out io.Writer, network *devnet.Network, log hclog.Logger) (err error) {
 	dir, err := os.MkdirTemp(daemon.SocketDir(), "host-dev-")
@@ -97,5 +143,5 @@ func showHost(ctx context.Context, out io.Writer, network *devnet.Network, log h
 	serve := func(node *core.Node, set *plugins.Set) (io.Closer, error) {
 		return admin.Listen(admin.Config{Node: node, Plugins: set, Version: build.Read().Version, Socket: place, Log: log})
 	}
-	return network.Show(ctx, out, devnet.Host{Plugins: set, Serve: serve, Place: place, Log: log})
+	return network.Show(ctx, out, devnet.Host{Plugins: set, Serve: serve, Place: place, Command: calledAs(os.Args[0]), Log: log})
 }

@@ -54,6 +54,7 @@ The schedules of mainnet, sepolia and hoodi come with the host; a file may add n
 	cmd.Flags().StringVar(&network, "network", "", "one `network` only")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	known.flags(cmd, "file")
+	_ = cmd.RegisterFlagCompletionFunc("network", cobra.FixedCompletions(forks.Default().Names(), cobra.ShellCompDirectiveNoFileComp)) // it is there
 	return cmd
 }
 

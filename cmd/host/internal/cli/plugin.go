@@ -183,6 +183,12 @@ its folder with --replace: that needs no network.`,
 		Example: `  host plugin new talk hello
   host plugin new filter nearby --lang python
   host plugin new store mine --replace ../host`,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return scaffold.Kinds, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
 		Args: arguments(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, name := args[0], args[1]

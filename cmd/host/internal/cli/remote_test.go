@@ -233,6 +233,14 @@ func TestCompletion(t *testing.T) {
 		{[]string{"plugin", "restart", "--data-dir", r.dir, "talk.echo", ""}, []string{":4"}},
 		{[]string{"events", "--types", "node_a"}, []string{"node_added\n", ":4"}},
 		{[]string{"log-level", "d"}, []string{"debug\n", ":4"}},
+		{[]string{"run", "--network", ""}, []string{"none\n", "mainnet\n", "sepolia\n", "hoodi\n", ":4"}},
+		{[]string{"run", "--nat", "u"}, []string{"upnp\n", ":4"}},
+		{[]string{"ping", "--network", "m"}, []string{"mainnet\n", ":4"}},
+		{[]string{"crawl", "--format", "c"}, []string{"csv\n", ":4"}},
+		{[]string{"filter", "forks", "--network", ""}, []string{"hoodi\nmainnet\nsepolia\n:4"}},
+		{[]string{"filter", "test", "--stage", "s"}, []string{"serve\n", ":4"}},
+		{[]string{"plugin", "new", ""}, []string{"talk\n", "filter\n", "store\n", ":4"}},
+		{[]string{"plugin", "new", "talk", "x", "--lang", ""}, []string{"go\n", "python\n", ":4"}},
 		{[]string{"ban", ""}, []string{"add\t", "list\t", "remove\t"}},
 		{[]string{"completion", ""}, []string{"bash\t", "fish\t", "powershell\t", "zsh\t"}},
 	} {
@@ -254,7 +262,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: %d %s", shell, status, stderr)
 		}
 	}
-	if _, stderr, status := host("completion", "csh"); status != exitUsage || !strings.Contains(stderr, `has no command "csh"`) {
+	if _, stderr, status := host("completion", "tcsh"); status != exitUsage || !strings.Contains(stderr, `has no command "tcsh"`) || !strings.Contains(stderr, "hint: there are bash, fish, powershell, zsh") {
 		t.Errorf("an unknown shell: %d %s", status, stderr)
 	}
 }

@@ -38,6 +38,14 @@ var wantedByFlag = map[string][2]string{
 
 // flagError is usage for what pflag says of a flag, in words of our own.
 func flagError(cmd *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && hint.Of(err) == "" {
+		switch short := unknown.GetSpecifiedShortnames(); {
+		case short != "" && short[0] >= '0' && short[0] <= '9':
+			err = hint.New(fmt.Sprintf("-%s is below zero", short), "nothing here takes a number below zero")
+		case unknown.GetSpecifiedName() == "version":
+			err = hint.Wrap(err, "host version prints it")
+		}
+	}
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		if wanted, ok := wantedByFlag[invalid.GetFlag().Value.Type()]; ok {
 			err = hint.New(fmt.Sprintf("--%s %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), wanted[0]), wanted[1])
@@ -51,7 +59,13 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	if cmd.SuggestionsMinimumDistance <= 0 {
 		cmd.SuggestionsMinimumDistance = 2
 	}
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+	if near := cmd.SuggestionsFor(name); cmd.DisableSuggestions {
+		var names []string
+		for _, sub := range cmd.Commands() {
+			names = append(names, sub.Name())
+		}
+		err = hint.Wrap(err, "there are "+strings.Join(names, ", "))
+	} else if len(near) > 0 {
 		err = hint.Wrap(err, fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), near[0]))
 	}
 	return usage(cmd, err)

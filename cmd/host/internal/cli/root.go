@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := misspelt(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if failed := out.failed(); failed != nil {
 		err = failed // also where the command took no notice, like cobra's help
 	}
@@ -78,7 +82,44 @@ a file or a variable.`,
 		root.AddCommand(g.commands...)
 	}
 	root.SetHelpCommandGroupID("Others:")
+	finish(root)
 	return root
+}
+
+// finish gives cmd and those below it what they have in common: a help text of whole sentences, and words to complete flags with.
+func finish(cmd *cobra.Command) {
+	if cmd.Long == "" {
+		cmd.Long = cmd.Short + "."
+	}
+	completeFlags(cmd)
+	for _, sub := range cmd.Commands() {
+		finish(sub)
+	}
+}
+
+// groupArgument ends the usage of a group.
+const groupArgument = " COMMAND"
+
+// misspelt finds a command that there is not where help is asked for: cobra would explain the group that it is looked for in.
+func misspelt(root *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case args[0] == "help":
+		args = args[1:]
+	case !slices.Contains(args, "--help") && !slices.Contains(args, "-h") || strings.HasPrefix(args[0], "__"):
+		return nil
+	}
+	cmd, rest, err := root.Find(args)
+	if err != nil || !strings.HasSuffix(cmd.Use, groupArgument) {
+		return nil // cobra has something to say about it
+	}
+	for _, word := range rest {
+		if !strings.HasPrefix(word, "-") {
+			return unknownCommand(cmd, word)
+		}
+	}
+	return nil
 }
 
 // group makes cmd a command that does nothing itself: a missing or an unknown subcommand is a usage error.
@@ -86,7 +127,7 @@ func group(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(sub...)
 	cmd.Args = cobra.ArbitraryArgs // cobra would report an unknown subcommand as a plain error
 	cmd.DisableFlagsInUseLine = true
-	cmd.Use += " COMMAND"
+	cmd.Use += groupArgument
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			fmt.Fprintln(cmd.ErrOrStderr(), cmd.UsageString())

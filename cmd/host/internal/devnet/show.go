@@ -30,7 +30,9 @@ type Host struct {
 	// Serve lets others ask the host, until what it returns is closed.
 	Serve func(*core.Node, *plugins.Set) (io.Closer, error)
 	Place string // where they ask, for Show to tell
-	Log   hclog.Logger
+	// Command is what people write to run this program; Show tells what to try.
+	Command string
+	Log     hclog.Logger
 }
 
 // Show adds a host to the network, shows on w how it comes to know the others, asks its questions and says what to
@@ -64,7 +66,7 @@ func (n *Network) Show(ctx context.Context, w io.Writer, h Host) (err error) {
 		n.atWork(ctx, host, set, d)
 	}
 	if ctx.Err() == nil {
-		n.invite(host, h.Place, d)
+		n.invite(host, h, d)
 		<-ctx.Done()
 	}
 	return nil
@@ -150,16 +152,16 @@ func (n *Network) stranger(host *core.Node) (int, *enode.Node) {
 }
 
 // invite says what to try.
-func (n *Network) invite(host *core.Node, place string, d *display) {
+func (n *Network) invite(host *core.Node, h Host, d *display) {
 	record := host.Self().String()
 	other := n.nodes[len(n.nodes)-1].ID()
 	d.print("\nThe host's record:\n%s\n", record)
 	d.print("Try in another terminal:\n")
-	d.print("  go run ./cmd/host ping %s\n", record)
-	d.print("  go run ./cmd/host lookup %s --bootnode %s\n", other, record)
-	d.print("  go run ./cmd/host talk %s %s 0x6869", record, EchoProtocol)
-	d.print("  go run ./cmd/host status --socket %s", place)
-	d.print("  go run ./cmd/host events --socket %s", place)
+	d.print("  %s ping %s\n", h.Command, record)
+	d.print("  %s lookup %s --bootnode %s\n", h.Command, other, record)
+	d.print("  %s talk %s %s 0x6869", h.Command, record, EchoProtocol)
+	d.print("  %s status --socket %s", h.Command, h.Place)
+	d.print("  %s events --socket %s", h.Command, h.Place)
 	d.print("Ctrl-C stops it all.")
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/discv5/host/cmd/host/internal/hint"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/params"
 )
@@ -35,7 +36,7 @@ func Bootnodes(network string) ([]*enode.Node, error) {
 	}
 	lists, ok := published[network]
 	if !ok {
-		return nil, fmt.Errorf("the network %q is unknown here: there are %s", network, strings.Join(Names(), ", "))
+		return nil, hint.New(fmt.Sprintf("the network %q is unknown", network), "use one of "+strings.Join(Names(), ", "))
 	}
 	file, err := recordFiles.ReadFile("records/" + network + ".txt")
 	if err != nil {
