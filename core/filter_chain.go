@@ -194,7 +194,7 @@ func (f *filterChain) decideTable(j *judged) {
 			j.candidate = netip.AddrPort{}
 		}
 		if !f.n.isBootnode(id) {
-			f.n.putOff(func(now time.Time) { f.n.removeNode(now, id) })
+			f.n.putOff(func(now time.Time) { f.n.rejectedNode(now, id) })
 		}
 		return
 	}

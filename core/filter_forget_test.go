@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discv5/host/table"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
@@ -224,38 +225,69 @@ func TestFilterForgetVerdictsIsPaced(t *testing.T) {
 	})
 }
 
+// Nodes in reserve that pass take the places of entries that do not any more.
+func TestFilterFillsTheTableFromReserve(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		r := &rules{verdict: always(Verdict{Decision: Accept})}
+		n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: r, Stages: []Stage{StageTable}}))
+		all := s.crowd(n, 800)
+		full, _ := n.Len()
+		r.change(func() { r.verdict = odd })
+		n.ForgetVerdicts("f")
+		pass(5 * time.Second)
+		in := known(n, all)
+		entries, _ := n.Len()
+		room := 0
+		n.turn(func(time.Time) {
+			for b := range n.table.Buckets() {
+				if b.Entries < table.DefaultBucketSize {
+					room += b.Replacements
+				}
+			}
+		})
+		if entries < full/2 || room > 0 || slices.ContainsFunc(in, func(n *enode.Node) bool { return n.Seq()%2 == 1 }) {
+			t.Errorf("%d entries of %d, %d nodes in reserve that have room in the table", entries, full, room)
+		}
+	})
+}
+
 // Verdicts on nodes in reserve are not refreshed while they end. Who comes out of it is asked about again.
 func TestFilterJudgesWhoComesOutOfReserve(t *testing.T) {
 	simulate(t, func(t *testing.T, s *sim) {
 		r := &rules{verdict: always(Verdict{Decision: Accept, TTL: 40 * time.Second})}
 		n := s.node(quiet, filtered(FilterConfig{Name: "f", Filter: r, Stages: []Stage{StageTable}}))
-		all := s.crowd(n, 800)
-		r.change(func() { r.verdict = odd })
-		pass(time.Minute)
-		count := func() (entries, reserve, rejected int) {
-			n.turn(func(time.Time) {
-				entries, reserve = n.table.Len(), n.table.Replacements()
-				for e := range n.table.All() {
-					if e.Node.Seq()%2 == 1 {
-						rejected++
-					}
-				}
-			})
-			return entries, reserve, rejected
-		}
-		entries, reserve, rejected := count()
-		if entries < 50 || reserve < 50 || rejected > 0 {
-			t.Fatalf("%d nodes in the table, %d in reserve, %d that do not pass any more", entries, reserve, rejected)
-		}
-		before := n.Stats().NodesAdded
-		n.turn(func(now time.Time) {
-			for _, node := range all {
-				n.failedNode(now, node.ID())
+		s.crowd(n, 800)
+		reserve := make(map[enode.ID]bool)
+		n.turn(func(time.Time) {
+			for e := range n.table.Spares() {
+				reserve[e.ID()] = true
 			}
 		})
-		settle()
-		promoted := n.Stats().NodesAdded - before
-		if _, _, rejected = count(); rejected > 0 || promoted < 30 {
+		r.change(func() {
+			r.verdict = func(_ Stage, n *enode.Node) Verdict {
+				if reserve[n.ID()] {
+					return Verdict{Decision: Reject}
+				}
+				return Verdict{Decision: Accept}
+			}
+		})
+		pass(time.Minute)
+		before := n.Stats().NodesAdded
+		n.turn(func(now time.Time) {
+			for _, e := range slices.Collect(n.table.All()) {
+				n.failedNode(now, e.ID())
+			}
+		})
+		pass(time.Second)
+		promoted, rejected := n.Stats().NodesAdded-before, 0
+		n.turn(func(time.Time) {
+			for e := range n.table.All() {
+				if reserve[e.ID()] {
+					rejected++
+				}
+			}
+		})
+		if rejected > 0 || promoted < 50 {
 			t.Errorf("of %d nodes that came out of reserve %d do not pass", promoted, rejected)
 		}
 	})

@@ -217,6 +217,25 @@ func (n *Node) alive(now time.Time, id enode.ID, rtt time.Duration, note func(ti
 // failedNode notes that a node did not answer.
 func (n *Node) failedNode(now time.Time, id enode.ID) {
 	removed, promoted := n.table.Failed(now, id)
+	n.replacedNode(now, removed, promoted)
+	n.checksDue = true
+	n.refreshIfEmpty(now)
+}
+
+// rejectedNode takes a node that does not pass the filters any more out of the table. One in reserve takes its place.
+func (n *Node) rejectedNode(now time.Time, id enode.ID) {
+	if _, ok := n.table.Entry(id); !ok {
+		n.table.Remove(id)
+		return
+	}
+	removed, promoted := n.table.Replace(now, id)
+	n.replacedNode(now, removed, promoted)
+	n.checksDue = true
+	n.refreshIfEmpty(now)
+}
+
+// replacedNode tells what became of an entry and of the replacement that took its place, either of which may be nil.
+func (n *Node) replacedNode(now time.Time, removed, promoted *table.Entry) {
 	if removed != nil {
 		n.removedNode(removed)
 	}
@@ -229,8 +248,6 @@ func (n *Node) failedNode(now time.Time, id enode.ID) {
 			n.filters.returned(now, promoted.Node)
 		}
 	}
-	n.checksDue = true
-	n.refreshIfEmpty(now)
 }
 
 // removeNode takes a node out of the table.

@@ -187,7 +187,7 @@ func (t *Table) SetBootstrap(id enode.ID, is bool) {
 }
 
 // Remove drops a node, entry or replacement, and reports whether it was there. Nothing takes its place: this is for
-// bans and filters. Bootstrap nodes are removed too.
+// bans. Bootstrap nodes are removed too.
 func (t *Table) Remove(id enode.ID) bool {
 	k := keyOf(id)
 	b := t.bucketOf(&k)
@@ -203,7 +203,8 @@ func (t *Table) Remove(id enode.ID) bool {
 }
 
 // Replace drops an entry and promotes the newest replacement of its bucket, if there is one; either result may be nil.
-// A bootstrap node is only demoted. Most callers want Failed, which decides whether it has come to that.
+// A bootstrap node is only demoted. This is for nodes that are not wanted any more; Failed decides about those that do not
+// answer.
 func (t *Table) Replace(now time.Time, id enode.ID) (removed, promoted *Entry) {
 	k := keyOf(id)
 	b := t.bucketOf(&k)
