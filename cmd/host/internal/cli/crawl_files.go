@@ -7,12 +7,10 @@ import (
 	"os"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/plainfile"
 )
 
-const (
-	resultMode = 0o644
-	partSuffix = ".part" // of a file that is not complete
-)
+const resultMode = 0o644
 
 // resultFile is a file that comes about when it is complete, or what w is in place of one.
 type resultFile struct {
@@ -32,11 +30,13 @@ func (c *crawling) createFile(flag, path string, w io.Writer) (*resultFile, erro
 	} else if err == nil && !info.Mode().IsRegular() {
 		f.direct = true
 	}
-	part, mode := path+partSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC
+	var file *os.File
+	var err error
 	if f.direct {
-		part, mode = path, os.O_WRONLY
+		file, err = os.OpenFile(path, os.O_WRONLY, 0)
+	} else {
+		file, err = plainfile.Beside(path, resultMode)
 	}
-	file, err := os.OpenFile(part, mode, resultMode)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("%s: %w", flag, err), "name a file in a folder that exists and that this user may write")
 	}
@@ -52,8 +52,13 @@ func (f *resultFile) commit() error {
 	part := f.part
 	f.part = nil
 	err := part.Close()
-	if err == nil && !f.direct {
-		err = os.Rename(part.Name(), f.path)
+	if !f.direct {
+		if err == nil {
+			err = os.Rename(part.Name(), f.path)
+		}
+		if err != nil {
+			err = errors.Join(err, os.Remove(part.Name()))
+		}
 	}
 	return f.failure(err)
 }

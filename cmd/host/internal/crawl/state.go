@@ -16,7 +16,11 @@ const (
 	stateMode = 0o644
 	// compactAt is how many times longer than needed a journal may be until it is written anew.
 	compactAt = 2
+	// maxPending bounds the bytes that wait for the disk: what a fast crawl learns in half a minute.
+	maxPending = 64 << 20
 )
+
+var errStuck = errors.New("the disk takes nothing any more")
 
 // State is the file that a crawl can be resumed from: a journal that is only appended to while a crawl runs. A crawl that is
 // killed loses what it learned after the last [State.Append] that its disk took.
@@ -114,8 +118,7 @@ func (s *State) rewrite(saved []Saved) error {
 			b = appendFact(b, Fact{Index: uint32(i), At: k.DoneAt, Done: k.Done})
 		}
 	}
-	part := s.path + ".new"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, stateMode)
+	f, err := plainfile.Beside(s.path, stateMode)
 	if err != nil {
 		return err
 	}
@@ -124,10 +127,10 @@ func (s *State) rewrite(saved []Saved) error {
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil { // it has to be closed to be renamed on some systems
-		return errors.Join(err, os.Remove(part))
+		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if err := os.Rename(part, s.path); err != nil {
-		return err
+	if err := os.Rename(f.Name(), s.path); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return s.resume(int64(len(b)))
 }
@@ -169,7 +172,7 @@ func remembered(saved []Saved, now time.Time, maxAge time.Duration) []Saved {
 }
 
 // Append adds facts to the journal. It does not wait for the disk: what the disk has not taken yet goes along with the next
-// call. An error is that of an earlier write; the State takes nothing more then.
+// call. An error is that of an earlier write, or says that too much waits for one; the State takes nothing more then.
 func (s *State) Append(facts []Fact) error {
 	for _, f := range facts {
 		s.pending = appendFact(s.pending, f)
@@ -184,6 +187,9 @@ func (s *State) Append(facts []Fact) error {
 	case s.chunks <- s.pending:
 		s.pending = nil
 	default:
+		if len(s.pending) > maxPending {
+			return hint.Wrap(fmt.Errorf("write the state: %w", errStuck), "does its disk work? What was written before can be resumed from with --state "+s.path)
+		}
 	}
 	return nil
 }

@@ -236,3 +236,42 @@ func TestStateRefuses(t *testing.T) {
 		t.Errorf("the file holds %q now", got)
 	}
 }
+
+// A journal is written anew under a name that nobody can have taken.
+func TestNewJournalBeside(t *testing.T) {
+	dir := t.TempDir()
+	path, precious := filepath.Join(dir, "state"), filepath.Join(dir, "precious")
+	if err := os.WriteFile(precious, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, path+".new"); err != nil {
+		t.Skip("no symbolic links: ", err)
+	}
+	s, _, err := OpenState(path, begin, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := string(read(t, precious)); got != "precious" {
+		t.Errorf("a file that a link leads to is %q", got)
+	}
+	left, err := os.ReadDir(dir)
+	if len(left) != 4 || err != nil { // with the lock
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// A disk that hangs ends the crawl before what waits for it fills the memory.
+func TestStuckDisk(t *testing.T) {
+	s := &State{path: "state", chunks: make(chan []byte), failed: make(chan error, 1)} // nobody writes
+	fact := []Fact{{Record: make([]byte, 300)}}
+	if err := s.Append(fact); err != nil {
+		t.Fatal(err)
+	}
+	s.pending = make([]byte, maxPending)
+	if err := s.Append(fact); !errors.Is(err, errStuck) || !strings.Contains(hint.Of(err), "--state state") {
+		t.Errorf("%v, hint %q", err, hint.Of(err))
+	}
+}

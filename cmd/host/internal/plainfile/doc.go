@@ -1,6 +1,6 @@
-// Package plainfile reads the files that an operator names: small ones, and nothing but files. Opening a named pipe would wait
-// for somebody to write into it, a terminal for somebody to type. The pipes of a shell, which are given by descriptor and
-// have a writer, are read by ReadGiven alone.
+// Package plainfile reads the files that an operator names, small ones and nothing but files, and makes those that take their
+// place. Opening a named pipe would wait for somebody to write into it, a terminal for somebody to type. The pipes of a shell, which
+// are given by descriptor and have a writer, are read by ReadGiven alone.
 //
 // # Goroutines and ownership
 //

@@ -35,3 +35,26 @@ func TestRead(t *testing.T) {
 		t.Errorf("through a link: %q, %v", data, err)
 	}
 }
+
+func TestBeside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	var names []string
+	for range 2 {
+		f, err := Beside(path, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		names = append(names, f.Name())
+		if !strings.HasPrefix(f.Name(), path+".") || !strings.HasSuffix(f.Name(), PartSuffix) {
+			t.Errorf("%s", f.Name())
+		}
+	}
+	if names[0] == names[1] {
+		t.Error("two files have one name")
+	}
+	none := filepath.Join(t.TempDir(), "none", "a")
+	if _, err := Beside(none, 0o600); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), none+": ") {
+		t.Errorf("in a folder that is not there: %v", err)
+	}
+}
