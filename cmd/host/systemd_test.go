@@ -43,6 +43,31 @@ func TestUnitStartsTheHost(t *testing.T) {
 	}
 }
 
+// A credential is read as the unit says.
+func TestUnitCredential(t *testing.T) {
+	text, err := os.ReadFile(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setting := regexp.MustCompile(`(?m)^#   (token = .*)$`).FindStringSubmatch(string(text))
+	if setting == nil || !strings.Contains(string(text), "LoadCredential=token:") {
+		t.Fatal("it does not say how to pass a token")
+	}
+	dir := t.TempDir()
+	const token = "0123456789abcdef0123456789abcdef"
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token+"\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "c.hcl")
+	if err := os.WriteFile(file, []byte("admin {\n  listen = \"127.0.0.1:7000\"\n  "+setting[1]+"\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := config.Load(t.Context(), config.Sources{Env: []string{"HOST_CONFIG=" + file, "CREDENTIALS_DIRECTORY=" + dir}})
+	if err != nil || loaded.Config.Admin.Token.Reveal() != token {
+		t.Errorf("%s: %+v, %v", setting[1], loaded, err)
+	}
+}
+
 // systemd itself has nothing to say against the unit.
 func TestUnitIsUnderstood(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
