@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (c *config) Validate() error {
 			if path == "" {
 				wrong("addresses: number %d has no path behind unix:", i+1)
 			}
-		} else if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+		} else if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || strings.ContainsAny(host, "@/") {
 			wrong("addresses: number %d is not host:port; passwords and databases have settings of their own", i+1)
 		}
 	}
@@ -89,6 +90,19 @@ func (c *config) Validate() error {
 		wrong("tls: cert_file and key_file belong together")
 	}
 	return errors.Join(errs...)
+}
+
+// exposed tells whether what we say to the server may go over a network as it is.
+func (c *config) exposed() bool {
+	for _, a := range c.Addresses {
+		host, _, _ := net.SplitHostPort(a) // Validate has seen it
+		ip, err := netip.ParseAddr(host)
+		local := strings.HasPrefix(a, unixScheme) || host == "localhost" || err == nil && ip.IsLoopback()
+		if c.TLS == nil && !local {
+			return true
+		}
+	}
+	return false
 }
 
 // config reads the files of the block.

@@ -21,10 +21,10 @@
 //
 // # Goroutines and ownership
 //
-// Calls come from goroutines of package sdk. A watch runs in the goroutine of its call. The sweeper and the one that checks a server which
-// was down at the start have their own, which Drain ends and waits for.
+// Calls come from goroutines of package sdk. A watch runs in the goroutine of its call. The sweeper has
+// its own, which Drain ends and waits for.
 //
 // # Limits
 //
-// maxChanges bounds the stream, sweepBatch and scanChunk what one command reads. What the server holds is bounded by its maxmemory.
+// maxChanges and changeKeys bound the stream, sweepBatch and scanChunk what one command reads. What the server holds is bounded by its maxmemory.
 package main

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/discv5/host/sdk"
@@ -13,8 +12,6 @@ import (
 // scripts read them too.
 const headerSize = 8 + 8
 
-var errForeign = errors.New("something else is stored there; choose another prefix")
-
 func encode(e sdk.Entry) []byte {
 	b := make([]byte, 0, headerSize+len(e.Value))
 	b = binary.BigEndian.AppendUint64(b, e.Version)
@@ -22,16 +19,17 @@ func encode(e sdk.Entry) []byte {
 	return append(b, e.Value...)
 }
 
-func decode(key []byte, text string) (sdk.Entry, error) {
+// decode reports false for what is no entry.
+func decode(key []byte, text string) (e sdk.Entry, ok bool) {
 	if len(text) < headerSize {
-		return sdk.Entry{}, errForeign
+		return e, false
 	}
 	b := []byte(text)
-	e := sdk.Entry{Key: key, Version: binary.BigEndian.Uint64(b), Value: b[headerSize:]}
+	e = sdk.Entry{Key: key, Version: binary.BigEndian.Uint64(b), Value: b[headerSize:]}
 	if ms := binary.BigEndian.Uint64(b[8:]); ms != 0 {
 		e.Expires = time.UnixMilli(int64(ms))
 	}
-	return e, nil
+	return e, true
 }
 
 // millis returns the Unix milliseconds of a time, at least 1. The zero time is 0, never.

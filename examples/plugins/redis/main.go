@@ -39,7 +39,10 @@ func (p *plugin) start(ctx context.Context, host *sdk.Host) error {
 		return err
 	}
 	p.store.client, p.store.keys, p.store.self, p.store.refused = client, keysOf(p.config.Prefix), rand.Text(), errUnchecked
-	p.store.strict = p.config.Durability == "require"
+	p.store.strict, p.store.warn = p.config.Durability == "require", host.Log().Warn
+	if p.config.exposed() {
+		host.Log().Warn("what goes to the server may be read on the way, a tls block would encrypt it")
+	}
 	if err := p.first(ctx, host); err != nil {
 		return errors.Join(err, client.Close())
 	}

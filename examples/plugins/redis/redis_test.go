@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,7 +42,8 @@ func opened(t testing.TB, socket string) *store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return &store{client: client, keys: keysOf(c.Prefix), self: t.Name(), refused: errUnchecked}
+	warn := func(message string, _ ...any) { t.Error("it warns:", message) }
+	return &store{client: client, keys: keysOf(c.Prefix), self: t.Name(), refused: errUnchecked, warn: warn}
 }
 
 func must(t testing.TB, err error) {
@@ -112,6 +112,18 @@ func TestChangesAreBounded(t *testing.T) {
 	for i := range maxChanges + maxChanges/2 {
 		must(t, s.Put(ctx, []sdk.Entry{entry("a", "x", uint64(i), time.Time{})}))
 	}
+	var entries []sdk.Entry
+	for i := range 3*changeKeys + 1 {
+		entries = append(entries, entry(fmt.Sprint(i), "x", 1, time.Time{}))
+	}
+	must(t, s.Put(ctx, entries))
+	newest, err := c.XRevRangeN(ctx, "{discv5host}:changes", "+", "-", 4).Result()
+	must(t, err)
+	for i, m := range newest {
+		if got, want := len(named(m)), []int{1, changeKeys, changeKeys, changeKeys}[i]; got != want {
+			t.Errorf("a batch of changes has %d keys, not %d", got, want)
+		}
+	}
 	if n := c.XLen(ctx, "{discv5host}:changes").Val(); n > maxChanges+200 {
 		t.Errorf("%d batches of changes are kept", n)
 	}
@@ -132,12 +144,97 @@ func TestLayoutOfAnotherVersion(t *testing.T) {
 	sdktest.Start(t, newPlugin(), sdktest.Config(at(server.Socket, "prefix", "other")))
 }
 
+// What is no entry stands in nobody's way.
 func TestForeignEntry(t *testing.T) {
 	server := servers.Redis(t)
 	s, c, ctx := opened(t, server.Socket), raw(t, server.Socket), context.Background()
-	must(t, c.Set(ctx, "{discv5host}:e:a", "short", 0).Err())
-	if _, err := s.Get(ctx, [][]byte{[]byte("a")}); !errors.Is(err, errForeign) {
-		t.Errorf("something else is read as an entry: %v", err)
+	var told []string
+	s.warn = func(message string, args ...any) { told = append(told, fmt.Sprint(args...)) }
+	foreign := func() {
+		must(t, c.Set(ctx, "{discv5host}:e:a", "short", 0).Err())
+		must(t, c.Del(ctx, "{discv5host}:e:b").Err())
+		must(t, c.LPush(ctx, "{discv5host}:e:b", "a list").Err())
+		must(t, c.ZAdd(ctx, "{discv5host}:index", redis.Z{Member: "a"}, redis.Z{Member: "b"}).Err())
+	}
+	has := func(why, want string) {
+		t.Helper()
+		for what, read := range map[string]func() ([]sdk.Entry, error){
+			"Get":  func() ([]sdk.Entry, error) { return s.Get(ctx, [][]byte{[]byte("a"), []byte("b"), []byte("c")}) },
+			"Scan": func() ([]sdk.Entry, error) { return s.Scan(ctx, nil, nil, 10) },
+		} {
+			found, err := read()
+			got := ""
+			for _, e := range found {
+				got += fmt.Sprintf("%s@%d ", e.Key, e.Version)
+			}
+			if got != want || err != nil {
+				t.Errorf("%s: %s returns %q, %v", why, what, got, err)
+			}
+		}
+	}
+	foreign()
+	must(t, s.Put(ctx, []sdk.Entry{entry("c", "x", 1, time.Time{})}))
+	has("beside what is foreign", "c@1 ")
+	if len(told) != 1 || !strings.Contains(told[0], "e:a") {
+		t.Errorf("it tells %q", told)
+	}
+	must(t, s.Put(ctx, []sdk.Entry{entry("a", "x", 1, time.Time{}), entry("b", "x", 2, time.Time{})}))
+	has("in the place of what is foreign", "a@1 b@2 c@1 ")
+	foreign()
+	must(t, s.Delete(ctx, []sdk.Entry{entry("a", "", 1, time.Time{}), entry("b", "", 1, time.Time{})}))
+	if n := c.Exists(ctx, "{discv5host}:e:a", "{discv5host}:e:b").Val(); n != 0 {
+		t.Errorf("%d foreign entries cannot be removed", n)
+	}
+}
+
+// A watch goes on after a server that has lost its changes, whose clock is behind too.
+func TestWatchOfAServerThatForgot(t *testing.T) {
+	server := servers.Redis(t)
+	a, b, c := opened(t, server.Socket), opened(t, server.Socket), raw(t, server.Socket)
+	b.self = "another"
+	ctx := context.Background()
+	must(t, c.XAdd(ctx, &redis.XAddArgs{Stream: "{discv5host}:changes", ID: "99999999999999-5", Values: []string{"by", "somebody", "keys", ""}}).Err())
+	must(t, a.check(ctx))
+	last, err := a.newestChange(ctx)
+	if err != nil || last != "99999999999999-5" {
+		t.Fatal(last, err)
+	}
+	var told []string
+	look := func() {
+		t.Helper()
+		next, err := a.changes(ctx, nil, last, func(entries []sdk.Entry) {
+			for _, e := range entries {
+				told = append(told, string(e.Key))
+			}
+		})
+		if err == nil && next == last {
+			next, err = a.place(ctx, last)
+		}
+		must(t, err)
+		last = next
+	}
+	look()
+	if last != "99999999999999-5" {
+		t.Errorf("without a change the place becomes %s", last)
+	}
+	must(t, c.Del(ctx, "{discv5host}:changes").Err())
+	look() // of nothing
+	must(t, b.Put(ctx, []sdk.Entry{entry("a", "x", 1, time.Time{})}))
+	look()
+	look()
+	if len(told) != 1 || told[0] != "a" {
+		t.Errorf("it tells of %q, and goes on at %s", told, last)
+	}
+}
+
+func TestEarlier(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{{"0", "1-0", true}, {"9-9", "10-0", true}, {"10-9", "10-10", true}, {"10-0", "10-0", false}, {"10-0", "9-9", false}} {
+		if got := earlier(test.a, test.b); got != test.want {
+			t.Errorf("%s before %s: %v", test.a, test.b, got)
+		}
 	}
 }
 
@@ -222,6 +319,7 @@ func TestConfig(t *testing.T) {
 	for says, change := range map[string]func(*config){
 		"addresses is empty":         func(c *config) { c.Addresses = nil },
 		"is not host:port":           func(c *config) { c.Addresses = []string{"redis://user:secret@host:6379"} },
+		"number 1 is not":            func(c *config) { c.Addresses = []string{"secret@host:6379"} },
 		"has no path":                func(c *config) { c.Addresses = []string{"unix:"} },
 		"set cluster = true":         func(c *config) { c.Addresses = []string{"a:1", "b:1"} },
 		"both cluster and":           func(c *config) { c.Cluster, c.Master = true, "m" },
@@ -250,6 +348,24 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
+}
+
+// What may go over a network as it is, is told at the start.
+func TestExposed(t *testing.T) {
+	for address, want := range map[string]bool{
+		"unix:/run/redis": false, "127.0.0.1:6379": false, "[::1]:6379": false, "localhost:6379": false,
+		"192.0.2.1:6379": true, "redis:6379": true, "[2001:db8::1]:6379": true,
+	} {
+		c := defaults()
+		if c.Addresses = []string{address}; c.exposed() != want {
+			t.Errorf("%s is exposed: %v", address, !want)
+		}
+		if c.TLS = new(tlsConfig); c.exposed() {
+			t.Errorf("%s is exposed with TLS", address)
+		}
+	}
+	p := sdktest.Start(t, newPlugin(), sdktest.Config(map[string]any{"addresses": []string{"LOCALHOST:1"}})) // not known to be this machine
+	p.WaitLog("what goes to the server may be read on the way, a tls block would encrypt it")
 }
 
 func TestBounds(t *testing.T) {

@@ -8,14 +8,21 @@ import "github.com/redis/go-redis/v9"
 // everybody else, because scripts run alone.
 //
 //	KEYS  index, stream of changes, keys of entries…
-//	ARGV  our name in the stream, length of what the keys of entries begin with, batches to keep in the stream, entries…
+//	ARGV  our name in the stream, length of what the keys of entries begin with, batches to keep in the stream, keys of a batch, entries…
 var putScript = redis.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local told = {}
+local told, keys = {}, tonumber(ARGV[4])
+local function tell()
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'by', ARGV[1], 'keys', table.concat(told))
+  told = {}
+end
 for i = 3, #KEYS do
-  local key, new = KEYS[i], ARGV[i + 1]
-  local old = redis.call('GET', key)
+  local key, new = KEYS[i], ARGV[i + 2]
+  local old = redis.pcall('GET', key)
+  if type(old) ~= 'string' or #old < 16 then
+    old = false -- nothing, or nothing of ours
+  end
   local nh, nl, eh, el = struct.unpack('>I4I4I4I4', new)
   local stale = false
   if old then
@@ -37,14 +44,17 @@ for i = 3, #KEYS do
       redis.call('ZADD', KEYS[1], 0, member)
       if not old or string.sub(old, 1, 8) ~= string.sub(new, 1, 8) or string.sub(old, 17) ~= string.sub(new, 17) then
         told[#told + 1] = struct.pack('>I4', #member) .. member
+        if #told == keys then
+          tell()
+        end
       end
     end
   end
 end
 if #told > 0 then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'by', ARGV[1], 'keys', table.concat(told))
+  tell()
 end
-return #told
+return 'OK'
 `)
 
 // deleteScript removes entries whose version is at most the given one.
@@ -54,9 +64,12 @@ return #told
 var deleteScript = redis.NewScript(`
 local removed = 0
 for i = 2, #KEYS do
-  local old = redis.call('GET', KEYS[i])
+  local old = redis.pcall('GET', KEYS[i])
   if old then
-    local oh, ol = struct.unpack('>I4I4', old)
+    local oh, ol = 0, 0 -- of something that is not ours
+    if type(old) == 'string' and #old >= 16 then
+      oh, ol = struct.unpack('>I4I4', old)
+    end
     local nh, nl = struct.unpack('>I4I4', ARGV[i])
     if oh < nh or (oh == nh and ol <= nl) then
       redis.call('DEL', KEYS[i])

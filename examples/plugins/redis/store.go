@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// maxChanges is how many batches of changes the stream keeps, about: what a watch may fall behind.
+	// maxChanges is how many batches of changes the stream keeps, about: what a watch may fall behind. A batch has changeKeys keys at
+	// most, so that what it costs the server is bounded: 20 MB with keys as hosts have them.
 	maxChanges = 4096
+	changeKeys = 64
 	// scanChunk is how many entries one command of a scan reads.
 	scanChunk = 256
 )
@@ -21,12 +23,14 @@ const (
 type store struct {
 	client redis.UniversalClient
 	keys   keys
-	self   string // our name in the stream of changes
-	strict bool   // a server that may lose what it acknowledged is not used
+	self   string                            // our name in the stream of changes
+	strict bool                              // a server that may lose what it acknowledged is not used
+	warn   func(message string, args ...any) // as a logger does
 
 	mu      sync.Mutex // a leaf
 	refused error      // the server has another layout, or is not known to have ours
 	writing error      // of the last write
+	foreign bool       // something was found that is no entry, and told
 }
 
 // keys are the keys in the server.
@@ -45,7 +49,7 @@ func (s *store) Put(ctx context.Context, entries []sdk.Entry) error {
 		return nil
 	}
 	names := []string{s.keys.index, s.keys.changes}
-	args := []any{s.self, len(s.keys.entry), maxChanges}
+	args := []any{s.self, len(s.keys.entry), maxChanges, changeKeys}
 	for _, e := range entries {
 		names = append(names, s.keys.of(e.Key))
 		args = append(args, encode(e))
@@ -116,13 +120,24 @@ func (s *store) read(ctx context.Context, keys [][]byte) (found []sdk.Entry, gon
 			gone = append(gone, names[i])
 			continue
 		}
-		e, err := decode(keys[i], text)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%q: %w", names[i], err)
+		if e, ok := decode(keys[i], text); ok {
+			found = append(found, e)
+		} else {
+			s.stumble(names[i])
 		}
-		found = append(found, e)
 	}
 	return found, gone, nil
+}
+
+// stumble tells, once, of something that is no entry. It counts as absent and does not stand in the way of what is there.
+func (s *store) stumble(name string) {
+	s.mu.Lock()
+	first := !s.foreign
+	s.foreign = true
+	s.mu.Unlock()
+	if first {
+		s.warn("something that is no entry is stored under the prefix, does somebody else use it?", "key", fmt.Sprintf("%q", name))
+	}
 }
 
 // Scan reads the index, and what it names. Keys that have expired go from the index on the way.

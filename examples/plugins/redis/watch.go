@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/discv5/host/sdk"
@@ -17,8 +20,11 @@ const (
 	watchBlock = 500 * time.Millisecond
 	// watchBatches is how many batches of changes one answer has at most.
 	watchBatches = 64
-	// maxWatchPause bounds the pause between attempts while the server does not answer.
+	// watchPause and maxWatchPause are the first and the longest pause between attempts while the server does not answer.
+	watchPause    = 50 * time.Millisecond
 	maxWatchPause = 5 * time.Second
+	// streamStart is the place before all changes.
+	streamStart = "0"
 )
 
 // Watch reads the stream of changes, from its end on, and then the entries that it names. It survives a server that is away for a
@@ -31,9 +37,12 @@ func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Ent
 	if err != nil {
 		return fmt.Errorf("redis: watch: %w", err)
 	}
-	pause := 50 * time.Millisecond
+	pause := watchPause
 	for ctx.Err() == nil {
-		entries, next, err := s.changes(ctx, prefix, last)
+		next, err := s.changes(ctx, prefix, last, changed)
+		if err == nil && next == last {
+			next, err = s.place(ctx, last)
+		}
 		if err != nil {
 			select {
 			case <-ctx.Done():
@@ -42,11 +51,7 @@ func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Ent
 			pause = min(2*pause, maxWatchPause)
 			continue
 		}
-		pause = 50 * time.Millisecond
-		last = next
-		if len(entries) > 0 {
-			changed(entries)
-		}
+		last, pause = next, watchPause
 	}
 	return nil
 }
@@ -55,23 +60,47 @@ func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Ent
 func (s *store) newestChange(ctx context.Context) (string, error) {
 	newest, err := s.client.XRevRangeN(ctx, s.keys.changes, "+", "-", 1).Result()
 	if err != nil || len(newest) == 0 {
-		return "0", err
+		return streamStart, err
 	}
 	return newest[0].ID, nil
 }
 
-// changes waits for changes behind a place in the stream and reads the entries under prefix that others changed. next is the place of
-// the last one.
-func (s *store) changes(ctx context.Context, prefix []byte, last string) (entries []sdk.Entry, next string, err error) {
+// place returns where to go on in a stream in which nothing is behind last: at its start, if it ends before last. The server
+// has lost changes then, and its clock, which numbers new ones, may be behind what it was.
+func (s *store) place(ctx context.Context, last string) (string, error) {
+	newest, err := s.newestChange(ctx)
+	if err == nil && newest != streamStart && earlier(newest, last) {
+		return streamStart, nil
+	}
+	return last, err
+}
+
+// earlier compares places in a stream: milliseconds and a number, with a hyphen between.
+func earlier(a, b string) bool {
+	number := func(id string) (ms, n uint64) {
+		left, right, _ := strings.Cut(id, "-")
+		ms, _ = strconv.ParseUint(left, 10, 64) // the server made them
+		n, _ = strconv.ParseUint(right, 10, 64)
+		return ms, n
+	}
+	ams, an := number(a)
+	bms, bn := number(b)
+	return ams < bms || ams == bms && an < bn
+}
+
+// changes waits for changes behind a place in the stream, reads the entries under prefix that others changed, and tells of them,
+// scanChunk at a time. next is the place of the last one.
+func (s *store) changes(ctx context.Context, prefix []byte, last string, changed func([]sdk.Entry)) (next string, err error) {
 	streams, err := s.client.XRead(ctx, &redis.XReadArgs{
 		Streams: []string{s.keys.changes, last}, Count: watchBatches, Block: watchBlock,
 	}).Result()
-	if errors.Is(err, redis.Nil) {
-		return nil, last, nil
+	if errors.Is(err, redis.Nil) || err == nil && len(streams) == 0 {
+		return last, nil
 	}
-	if err != nil || len(streams) == 0 {
-		return nil, last, err
+	if err != nil {
+		return last, err
 	}
+	next = last
 	seen := make(map[string]bool)
 	var keys [][]byte
 	for _, m := range streams[0].Messages {
@@ -86,16 +115,16 @@ func (s *store) changes(ctx context.Context, prefix []byte, last string) (entrie
 			}
 		}
 	}
-	for len(keys) > 0 {
-		chunk := keys[:min(len(keys), scanChunk)]
-		keys = keys[len(chunk):]
+	for chunk := range slices.Chunk(keys, scanChunk) {
 		found, _, err := s.read(ctx, chunk)
 		if err != nil {
-			return nil, last, err
+			return last, err
 		}
-		entries = append(entries, found...)
+		if len(found) > 0 {
+			changed(found)
+		}
 	}
-	return entries, next, nil
+	return next, nil
 }
 
 // named returns the keys of a batch of changes: each has its length before it, as 4 bytes.
