@@ -35,6 +35,27 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	out := sink{metrics}
+	silent := false
+	if c.admin != nil {
+		st := c.admin()
+		out.admin(st)
+		silent = st.Silent
+	}
+	if !silent {
+		c.collectNode(out)
+	}
+	if c.plugins != nil {
+		for _, st := range c.plugins.Status() {
+			out.plugin(&st)
+		}
+	}
+	if c.reloads != nil {
+		out.reloads(c.reloads)
+	}
+	out.build(c.build)
+}
+
+func (c *collector) collectNode(out sink) {
 	stats := c.node.Stats()
 	table := c.node.Table()
 	out.nimEth(&stats)
@@ -47,18 +68,6 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	out.endpoints(c.node.Endpoints())
 	out.filters(&stats, c.node.FilterStats())
 	out.store(c.node.StoreStats(), c.node.StoreError())
-	if c.plugins != nil {
-		for _, st := range c.plugins.Status() {
-			out.plugin(&st)
-		}
-	}
-	if c.admin != nil {
-		out.admin(c.admin())
-	}
-	if c.reloads != nil {
-		out.reloads(c.reloads)
-	}
-	out.build(c.build)
 }
 
 // sink is where the metrics of a scrape go.

@@ -210,7 +210,7 @@ func busy(t *testing.T) Config {
 		Node:    n,
 		Plugins: &fakePlugins{status: status, own: []plugins.PluginMetrics{{ID: "talk.echo", Name: "echo", Metrics: []plugins.Metric{ownMetric("echoed_total", "Echoes.", true, 5, "kind", "big")}, Dropped: 2}}},
 		Admin: func() admin.Stats {
-			return admin.Stats{Refused: 350, Unauthorized: 351, Calls: 352, FailedCalls: 52, EventReaders: 353, ReadersDropped: 354}
+			return admin.Stats{Refused: 350, Unauthorized: 351, Calls: 352, FailedCalls: 52, EventReaders: 353, ReadersDropped: 354, Ready: true}
 		},
 		Reloads: reloaded,
 		Build:   build.Info{Version: "v1.2.3", Commit: "abc", Go: "go1.26", Platform: "linux/amd64"},

@@ -49,7 +49,7 @@ type Plugins interface {
 type Config struct {
 	Node    Node
 	Plugins Plugins // nil: none
-	// Admin tells what the admin API has counted; it may be called from any goroutine, before there is a server too. nil: there is none.
+	// Admin tells what the admin API has counted, and whether the host is ready; it may be called from any goroutine, before there is a server too. nil: there is none.
 	Admin   func() admin.Stats
 	Reloads *Reloads // nil: the configuration is not reloaded
 	Build   build.Info

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/admin"
 	"github.com/discv5/host/core"
 	"github.com/discv5/host/plugins"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -162,12 +163,13 @@ func TestScrape(t *testing.T) {
 		`discv5_admin_calls_total{result="failed"}`:                                                          "52",
 		`discv5_admin_denied_total{reason="connections"}`:                                                    "350",
 		`discv5_admin_denied_total{reason="unauthorized"}`:                                                   "351",
-		`discv5_admin_event_readers`:                                                                         "353",
-		`discv5_admin_event_readers_dropped_total`:                                                           "354",
-		`discv5_reloads_total{result="changed"}`:                                                             "2",
-		`discv5_reloads_total{result="refused"}`:                                                             "0",
-		`discv5_reload_timestamp_seconds{result="changed"}`:                                                  "1.7000003e+09",
-		`discv5_reload_timestamp_seconds{result="refused"}`:                                                  "0",
+		`discv5_ready`:                                      "1",
+		`discv5_admin_event_readers`:                        "353",
+		`discv5_admin_event_readers_dropped_total`:          "354",
+		`discv5_reloads_total{result="changed"}`:            "2",
+		`discv5_reloads_total{result="refused"}`:            "0",
+		`discv5_reload_timestamp_seconds{result="changed"}`: "1.7000003e+09",
+		`discv5_reload_timestamp_seconds{result="refused"}`: "0",
 
 		`discv5_plugin_info{kind="talk",pinned="false",plugin="talk.echo",program="echo",required="true",version="` + strings.Repeat("9", maxText) + `"}`: "1",
 		`discv5_plugin_up{plugin="talk.echo"}`:                                                                 "1",
@@ -362,4 +364,22 @@ func TestScrapesAtTheSameTime(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// hungNode answers nothing.
+type hungNode struct{ Node }
+
+func (hungNode) Stats() core.Stats { panic("a node that hangs is asked") }
+
+// A node that hangs does not hang the scrape that tells of it.
+func TestScrapeOfHungNode(t *testing.T) {
+	cfg := busy(t)
+	cfg.Node, cfg.Admin = hungNode{cfg.Node}, func() admin.Stats { return admin.Stats{Silent: true} }
+	got := scrape(t, Handler(cfg))
+	wantSeries(t, got, map[string]string{"discv5_ready": "0"})
+	for name := range got {
+		if strings.HasPrefix(name, "discv5_packets") {
+			t.Errorf("%s is shown", name)
+		}
+	}
 }

@@ -17,6 +17,8 @@ var (
 	adminReaders = operators.gauge("discv5_admin_event_readers", "Readers of the event stream.")
 	adminDropped = operators.counter("discv5_admin_event_readers_dropped_total", "Readers of the event stream that were too slow.")
 
+	ready = operators.gauge("discv5_ready", "Whether the host is ready, as /readyz says (1, 0). While the node does not answer, nothing else is shown of it.")
+
 	reloads    = operators.counter("discv5_reloads_total", "Reloads of the configuration, by result.", "result")
 	reloadTime = operators.gauge("discv5_reload_timestamp_seconds", "When a reload last had a result, in seconds since 1970; 0: never.", "result")
 )
@@ -62,6 +64,7 @@ func (s sink) reloads(r *Reloads) {
 }
 
 func (s sink) admin(st admin.Stats) {
+	s.claim(ready, st.Ready)
 	s.count(adminCalls, st.Calls-min(st.FailedCalls, st.Calls), "ok")
 	s.count(adminCalls, st.FailedCalls, "failed")
 	s.count(adminDenied, st.Refused, "connections")
