@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -65,7 +64,7 @@ The types are ` + strings.Join(admin.EventTypes(), ", ") + `. The last one tells
 // event prints an event.
 func (r *remote) event(e admin.Event) error {
 	if r.json {
-		return json.NewEncoder(r.cmd.OutOrStdout()).Encode(e)
+		return printLine(r.cmd.OutOrStdout(), e)
 	}
 	var parts []string
 	add := func(text string) {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -138,7 +137,7 @@ func (f *filterTest) show(w io.Writer, one sifted) error {
 		return nil
 	}
 	if f.json {
-		return json.NewEncoder(w).Encode(one)
+		return printLine(w, one)
 	}
 	line := fmt.Sprintf("%5d  %-7s  %-64s  %s  %s", one.Line, one.Decision, dash(peopleID(one.NodeID)), plain(one.Reason), plain(one.Detail))
 	_, err := fmt.Fprintln(w, strings.TrimRight(line, " "))
@@ -149,7 +148,7 @@ func (f *filterTest) show(w io.Writer, one sifted) error {
 func (f *filterTest) total(w io.Writer, s sums) error {
 	if f.json {
 		if f.verbose {
-			return json.NewEncoder(w).Encode(s)
+			return printLine(w, s)
 		}
 		return printJSON(w, s)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/hint"
@@ -137,9 +139,32 @@ func printRows(w io.Writer, rows []row) error {
 }
 
 // printJSON prints v as one indented JSON value.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
+func printJSON(w io.Writer, v any) error { return writeJSON(w, v, "  ") }
+
+// printLine prints v as JSON in one line.
+func printLine(w io.Writer, v any) error { return writeJSON(w, v, "") }
+
+// writeJSON writes JSON that a terminal only shows: characters that it would obey are written as their escapes, which mean the same.
+func writeJSON(w io.Writer, v any, indent string) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetIndent("", indent)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, r := range text.String() {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/discv5/host/cmd/host/internal/config"
 	"github.com/discv5/host/cmd/host/internal/hint"
@@ -50,5 +52,28 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	}
 	if fd := newOutput(new(bytes.Buffer), func() {}).Fd(); fd != ^uintptr(0) {
 		t.Errorf("a buffer has the descriptor %d", fd)
+	}
+}
+
+// JSON says what it says without a character that a terminal would obey, and a program reads the same from it.
+func TestJSONForTerminals(t *testing.T) {
+	const evil = "a\x1b[2J\u009b2J\u007f\u202e\U000e0041<ä😀\n"
+	for name, print := range map[string]func(io.Writer, any) error{"printJSON": printJSON, "printLine": printLine} {
+		var b bytes.Buffer
+		if err := print(&b, []string{evil}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range strings.ReplaceAll(b.String(), "\n", "") {
+			if !unicode.IsPrint(r) {
+				t.Errorf("%s: %q in %q", name, r, b.String())
+			}
+		}
+		var back []string
+		if err := json.Unmarshal(b.Bytes(), &back); err != nil || len(back) != 1 || back[0] != evil {
+			t.Errorf("%s: %q, %v", name, back, err)
+		}
+		if !strings.Contains(b.String(), "<ä😀") || name == "printLine" && strings.Count(b.String(), "\n") != 1 {
+			t.Errorf("%s: %q", name, b.String())
+		}
 	}
 }
