@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/discv5/host/cmd/host/internal/nearest"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -256,7 +257,7 @@ func doc(advice, text string) string {
 func (d *decoder) unknown(r hcl.Range, name string, s Schema, path string) (near string) {
 	names := s.names()
 	advice := "the keys are " + strings.Join(names, ", ")
-	if near = suggest(name, names); near != "" {
+	if near = nearest.Word(name, names); near != "" {
 		advice = fmt.Sprintf("did you mean %q?", near)
 	} else if len(names) == 0 {
 		advice = "this block takes no keys"

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/nearest"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/knadh/koanf/v2"
@@ -170,7 +171,7 @@ func (p *parser) unknown(r hcl.Range, name string, s *schema) {
 	if s.path == "" {
 		names = append(slices.Clip(names), pluginType)
 	}
-	if near := suggest(name, names); near != "" {
+	if near := nearest.Word(name, names); near != "" {
 		if l := s.leaves[near]; l != nil && l.secret {
 			p.cut = r.End
 		}

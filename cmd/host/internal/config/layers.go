@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/nearest"
 	"github.com/spf13/pflag"
 )
 
@@ -82,7 +83,7 @@ func fromEnv(env []string) (v values, origins map[string]Origin, problems Proble
 			continue
 		}
 		if l == nil {
-			if near := nearest(strings.ToUpper(key), names, 1+min(len(key), 8)/8); near != "" {
+			if near := nearest.Within(key, names, 1+min(len(key), 8)/8); near != "" {
 				problems = append(problems, Problem{Where: where, What: "no such setting", Hint: fmt.Sprintf("did you mean %s%s?", envPrefix, near)})
 			} else {
 				warnings = append(warnings, where+" is not a setting of this program")

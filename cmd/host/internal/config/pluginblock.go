@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/discv5/host/cmd/host/internal/nearest"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -79,7 +80,7 @@ func (b *pluginBlock) labels() bool {
 
 // choose is the advice for a word that is none of those known.
 func choose(word string, known []string) string {
-	if near := suggest(word, known); near != "" {
+	if near := nearest.Word(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return "use one of " + strings.Join(known, ", ")

@@ -124,17 +124,3 @@ log_level =
 		t.Errorf("source\n%s\nwant\n%s", ps[2].Source, want)
 	}
 }
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"nat", "nat", 0}, {"nta", "nat", 1}, {"lisen", "listen", 1}, {"", "nat", 3}, {"kitten", "sitting", 3}} {
-		if got := distance(c.a, c.b); got != c.want || distance(c.b, c.a) != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-	if got := suggest("x", []string{"nat", "listen"}); got != "" {
-		t.Errorf("suggest(x) = %q, want nothing", got)
-	}
-}

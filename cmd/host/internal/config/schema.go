@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/hint"
+	"github.com/discv5/host/cmd/host/internal/nearest"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
@@ -243,7 +244,7 @@ func (l *leaf) checkWord(text string) error {
 		return nil
 	}
 	advice := "use one of " + strings.Join(l.oneOf, ", ")
-	if near := suggest(text, l.oneOf); near != "" {
+	if near := nearest.Word(text, l.oneOf); near != "" {
 		advice = fmt.Sprintf("did you mean %q?", near)
 	}
 	return hint.New(fmt.Sprintf("%q is unknown", text), advice)
