@@ -4,8 +4,8 @@
 //
 // Main runs one command line and returns the exit status. Each command stands in the file of its name; root.go joins them,
 // report.go prints errors, output.go notices when results cannot be written. client.go is what the commands share that ask the network as
-// a node of their own, remote.go what those share that talk to a running host; sheet.go prints tables. Results go to stdout, everything else (logs,
-// notes, errors) to stderr.
+// a node of their own, remote.go what those share that talk to a running host. sheet.go prints tables, ids.go says how ids are written,
+// advice.go writes commands in place of a host's methods. Results go to stdout, everything else (logs, notes, errors) to stderr.
 //
 // # Errors
 //

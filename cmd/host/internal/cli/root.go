@@ -55,7 +55,8 @@ It keeps a table of other nodes, answers their questions, and finds nodes for yo
   host run                  run a node; host run --network mainnet joins a public network
   host ping enr:…           ask a node, as do findnode, talk, resolve and lookup
 
-Results go to stdout, everything else to stderr; with --json a result is JSON. The exit status is 0 for success, 1 for a
+Results go to stdout, everything else to stderr; with --json a result is JSON, in which ids of nodes begin with 0x. Arguments may have it or
+leave it out. The exit status is 0 for success, 1 for a
 failure, 2 for a command line that cannot be understood. An argument that should be a node record and is none counts as the
 latter, but not for host enr, whose work is to judge it: its status is 1. A setting with a bad value is a 2 as a flag, and a 1 in
 a file or a variable.`,
