@@ -14,9 +14,10 @@ import (
 // maxEvent bounds the bytes of a line of a stream of events.
 const maxEvent = 64 << 10
 
-// Events calls each with what happens, until ctx ends, the host ends the stream, or each returns an error, which it returns; the end of the stream is io.EOF. after is the id of
-// the last event that was seen, or Oldest; empty: only what happens from now on. No types: all. last is where to go on with after: it is
-// known from the beginning of the stream, also when nothing has happened, and after when there was no stream.
+// Events calls each with what happens, until ctx ends, the host ends the stream, or each returns an error, which it returns; the end of
+// the stream is io.EOF. after is the id of the last event that was seen, or Oldest; empty: only what happens from now on. No types: all.
+// last is where to go on with after: it is known from the beginning of the stream, also when nothing has happened, and after when there
+// was no stream.
 func (c *Client) Events(ctx context.Context, after string, types []string, each func(id string, e Event) error) (last string, err error) {
 	last = after
 	query := url.Values{}

@@ -63,5 +63,6 @@ func (p place) explain(err error) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return hint.Wrap(fmt.Errorf("admin: folder of the socket: %w", err), "somebody else may have made it: choose another path for the socket, or a shorter one for the data folder")
+	err = fmt.Errorf("admin: folder of the socket: %w", err)
+	return hint.Wrap(err, "somebody else may have made it: choose another path for the socket, or a shorter one for the data folder")
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -19,13 +17,9 @@ import (
 )
 
 const (
-	maxBatch    = 100      // calls of a batch
-	batchAtOnce = 8        // of them, at a time
-	maxAnswer   = 8 << 20  // bytes of the results of a batch, after which the rest fails
-	maxBodies   = 16 << 20 // bytes of the bodies that are read or worked on
-	maxAnswers  = 32 << 20 // bytes of the documents and results that are on their way, each above smallAnswer
-	smallAnswer = 4 << 10
-	minBody     = 4 << 10 // bytes that a body is read into at first
+	maxBatch    = 100     // calls of a batch
+	batchAtOnce = 8       // of them, at a time
+	maxAnswer   = 8 << 20 // bytes of the results of a batch, after which the rest fails
 )
 
 // call is a request of JSON-RPC.
@@ -72,31 +66,6 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, reply)
-}
-
-// readBody reads a body, or says what the answer is in place of one. It holds bytes as they come: a body that is announced and not sent
-// takes nothing from others.
-func readBody(from io.Reader, held *hold) (body []byte, status int, e *Error) {
-	for {
-		if len(body) == cap(body) {
-			size := min(max(2*cap(body), minBody), maxBody+minBody)
-			if !held.take(size - cap(body)) {
-				what := fmt.Sprintf("requests of %d bytes are under way, and that is the most", maxBodies)
-				return nil, http.StatusServiceUnavailable, fail(CodeLimit, what, "busy", "try again later")
-			}
-			body = append(make([]byte, 0, size), body...)
-		}
-		n, err := from.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch _, large := errors.AsType[*http.MaxBytesError](err); {
-		case err == io.EOF:
-			return body, 0, nil
-		case large:
-			return nil, http.StatusRequestEntityTooLarge, fail(CodeLimit, fmt.Sprintf("the request is longer than %d bytes", maxBody), "too_large", "")
-		case err != nil:
-			return nil, http.StatusBadRequest, fail(CodeParse, "the request could not be read", "", "")
-		}
-	}
 }
 
 // reply does what a body asks for; nil: it wants no answer.

@@ -21,10 +21,8 @@ const (
 	idleTimeout  = 2 * time.Minute
 	callTimeout  = time.Minute // of one call
 	writeTimeout = callTimeout + 15*time.Second
-	// answerTimeout is how long a client may take for an answer.
-	answerTimeout = 30 * time.Second
-	maxCalls      = 64 // calls at a time, for all clients
-	maxCopies     = 2  // copies of large state at a time
+	maxCalls     = 64 // calls at a time, for all clients
+	maxCopies    = 2  // copies of large state at a time
 	// closePatience is how long Close lets requests end, which see the end of their context at once.
 	closePatience = 700 * time.Millisecond
 	eventsWaiting = 4096

@@ -24,6 +24,7 @@
 //
 // # Limits
 //
-// Nodes known (MachineConfig.MaxNodes, some 600 bytes each with records of the longest kind), requests in flight and a second (Parallel, Rate), requests to one node
-// (maxAsks), requests to one address (every addressGap) and nodes asked there (maxPerAddress), values counted in a summary (maxValues).
+// Nodes known (MachineConfig.MaxNodes, some 600 bytes each with records of the longest kind), requests in flight and a second (Parallel,
+// Rate), requests to one node (maxAsks), requests to one address (every addressGap) and nodes asked there (maxPerAddress), values
+// counted in a summary (maxValues), bytes that wait for the disk (maxPending).
 package crawl

@@ -3,8 +3,9 @@
 //
 // # Layout
 //
-// network.go starts and closes the nodes; introduce.go makes those of a huge network known to each other. Show (show.go) adds a host with plugins, watches it come to know the network, asks the
-// network the three questions that discovery is about, and tells what the plugins have done (work.go); display.go draws that on a terminal, or prints lines.
+// network.go starts and closes the nodes; introduce.go makes those of a huge network known to each other. Show (show.go) adds a host
+// with plugins, watches it come to know the network, asks the network the three questions that discovery is about, and tells what the
+// plugins have done (work.go); display.go draws that on a terminal, or prints lines.
 //
 // # Goroutines and ownership
 //
