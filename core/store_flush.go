@@ -74,13 +74,14 @@ func (s *storeWriter) write(ctx context.Context, batch []change) error {
 // maxAhead is how far beyond our clock the Version of a stored contact may be. The next contact overtakes anything less.
 const maxAhead = contactPause
 
-// overtake looks at the stored contacts that a batch replaces: since when a node is known stays known. It removes those from the
-// future, which somebody with a wrong clock left: by the rules of a store no true one could replace them until then.
+// overtake looks at what a batch replaces: since when a node is known stays known. By the rules of a store nothing true could replace a
+// contact from the future, which somebody with a wrong clock left, until then, nor a record that claims a sequence number it does not
+// have. It removes both.
 func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 	ours := make(map[string]*change)
 	var keys [][]byte
 	for i := range batch {
-		if e := &batch[i]; bytes.HasPrefix(e.Key, []byte(seenPrefix)) {
+		if e := &batch[i]; bytes.HasPrefix(e.Key, []byte(seenPrefix)) || bytes.HasPrefix(e.Key, []byte(nodePrefix)) {
 			ours[string(e.Key)] = e
 			keys = append(keys, e.Key)
 		}
@@ -103,8 +104,13 @@ func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 			continue
 		}
 		delete(ours, string(e.Key))
-		keepFirst(c, e)
-		if e.Version > limit {
+		wrong := e.Version > limit
+		if bytes.HasPrefix(e.Key, []byte(nodePrefix)) {
+			wrong = e.Version > c.Version && !s.genuine(e)
+		} else {
+			keepFirst(c, e)
+		}
+		if wrong {
 			ahead = append(ahead, Entry{Key: e.Key, Version: e.Version})
 		}
 	}
@@ -112,6 +118,16 @@ func (s *storeWriter) overtake(ctx context.Context, batch []change) error {
 		return nil
 	}
 	return s.call(ctx, func(ctx context.Context) error { return s.store.Delete(ctx, ahead) })
+}
+
+// genuine tells whether a stored record is signed, belongs to its key and has the sequence number that it is stored with.
+func (s *storeWriter) genuine(e Entry) bool {
+	record, ok := decodeStoredNode(e.Value)
+	if !ok {
+		return false
+	}
+	node, err := s.n.records.verify(record)
+	return err == nil && node.Seq() == e.Version && bytes.Equal(e.Key, nodeKey(nodePrefix, node.ID()))
 }
 
 // keepFirst makes a contact tell since when the node is known, if that is longer than we know it.
@@ -129,7 +145,7 @@ func (s *storeWriter) notOvertaken(err error) {
 	if err == nil {
 		return
 	}
-	s.n.log.Debug("stored contacts cannot be checked", "err", err)
+	s.n.log.Debug("what is to be replaced cannot be checked", "err", err)
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
 	s.stats.Failures++

@@ -268,7 +268,7 @@ func FuzzStored(f *testing.F) {
 type mute struct{ *memStore }
 
 func (m mute) Get(ctx context.Context, keys [][]byte) ([]Entry, error) {
-	if bytes.HasPrefix(keys[0], []byte(seenPrefix)) {
+	if slices.ContainsFunc(keys, func(key []byte) bool { return bytes.HasPrefix(key, []byte(seenPrefix)) }) {
 		return nil, errDown
 	}
 	return m.memStore.Get(ctx, keys)

@@ -120,19 +120,27 @@ func (s *storeWriter) changedContacts(entries []Entry) {
 
 // loadMet offers nodes to the table that another host has met.
 func (s *storeWriter) loadMet() error {
-	var keys [][]byte
-	s.n.turn(func(time.Time) {
-		for id := range s.met {
-			keys = append(keys, nodeKey(nodePrefix, id))
-		}
-		clear(s.met)
-	})
-	if len(keys) == 0 {
+	var met map[enode.ID]bool
+	s.n.turn(func(time.Time) { met, s.met = s.met, make(map[enode.ID]bool) })
+	if len(met) == 0 {
 		return nil
 	}
-	found, err := s.get(keys)
-	if err != nil {
-		return err
+	var keys [][]byte
+	for id := range met {
+		keys = append(keys, nodeKey(nodePrefix, id))
 	}
-	return s.offerStored(found, &s.stats.Learned)
+	found, err := s.get(keys)
+	if err == nil {
+		err = s.offerStored(found, &s.stats.Learned)
+	}
+	if err != nil { // they are asked for again, beside those that came meanwhile
+		s.n.turn(func(time.Time) {
+			for id := range met {
+				if len(s.met) < storeBatch {
+					s.met[id] = true
+				}
+			}
+		})
+	}
+	return err
 }
