@@ -28,7 +28,7 @@ func Plugin() sdk.Plugin {
 		Info:   sdk.Info{Name: "expr", Version: "2.0.0", Summary: "Accepts the records that match an expression."},
 		Config: &f.config,
 		Start:  f.start,
-		Filter: f,
+		Filter: f, Uniform: true,
 	}
 }
 
@@ -68,13 +68,13 @@ func (f *filter) start(ctx context.Context, host *sdk.Host) error {
 // Decide decides about each node for itself, at any stage.
 func (f *filter) Decide(_ context.Context, _ sdk.Stage, nodes []*enode.Node, out []sdk.Verdict) error {
 	for i, n := range nodes {
-		out[i] = f.verdict(f.program.Decide(n), time.Now())
+		out[i] = f.verdict(f.program.Decide(n))
 	}
 	return nil
 }
 
 // verdict is what the host is told of an evaluation.
-func (f *filter) verdict(v expr.Verdict, now time.Time) sdk.Verdict {
+func (f *filter) verdict(v expr.Verdict) sdk.Verdict {
 	out := sdk.Verdict{Decision: sdk.Accept}
 	if !v.Match {
 		out = sdk.Rejected(v.Reason)
@@ -83,7 +83,7 @@ func (f *filter) verdict(v expr.Verdict, now time.Time) sdk.Verdict {
 		}
 	}
 	if !v.Until.IsZero() {
-		out.TTL = max(v.Until.Sub(now), time.Second)
+		out.TTL = max(time.Until(v.Until), time.Second)
 	}
 	return out
 }
