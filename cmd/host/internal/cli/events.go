@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
+	"github.com/discv5/host/cmd/host/internal/subject"
 	"github.com/spf13/cobra"
 )
 
@@ -90,7 +91,7 @@ func (r *remote) event(e admin.Event) error {
 		add(e.Addr.String())
 	}
 	if e.Prefix.IsValid() {
-		add(e.Prefix.String())
+		add(subject.Subject{Prefix: e.Prefix}.String())
 	}
 	add(e.Detail)
 	return r.say("%s  %-20s  %s", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Type, strings.Join(parts, "  "))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,6 +197,8 @@ func TestEventLines(t *testing.T) {
 	}{
 		{admin.Event{Type: admin.EventsLost, Lost: 3}, "3 events missing"},
 		{admin.Event{Type: "node_added", NodeID: id, Lost: 1}, "(1 event missing before this one)  " + peopleID(id)},
+		{admin.Event{Type: "banned", Prefix: netip.MustParsePrefix("192.0.2.1/32"), Detail: "why"}, "192.0.2.1  why"},
+		{admin.Event{Type: "unbanned", Prefix: netip.MustParsePrefix("192.0.2.0/24")}, "192.0.2.0/24"},
 		{admin.Event{Type: "banned", Detail: "evil\x1b[2J"}, `evil\x1b[2J`},
 	} {
 		var out bytes.Buffer
