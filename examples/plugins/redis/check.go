@@ -10,7 +10,7 @@ import (
 )
 
 // layoutVersion is the version of the layout in the server. To change the layout: raise it, and say in the README how to move what is
-// stored (host store export and import).
+// stored (host store export and import, with --all).
 const layoutVersion = 1
 
 // errLayout says that the prefix belongs to a layout that this version does not know.

@@ -142,14 +142,17 @@ there is also what hosts keep for themselves: bans, and the data of plugins. Onl
 
 func newStoreImport() *cobra.Command {
 	var file string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Put the nodes of a file into a store",
 		Long: `Put the lines of an export into a store, from stdin or a file. Each record is checked with its signature; a line that is wrong is left
 out and told, and makes the exit status 1. What the store has and is newer stays, so an import can be repeated, and continues so one that
-was interrupted. A host verifies the nodes before it uses them.`,
-		Example: `  host store import --config config.hcl --from nodes.jsonl`,
-		Args:    arguments(0, 0),
+was interrupted. A host verifies the nodes before it uses them, so the file may come from anybody. With --all what hosts keep for
+themselves is taken too, bans and the data of plugins, which nothing can check: only from a file that you made.`,
+		Example: `  host store import --config config.hcl --from nodes.jsonl
+  host store export --config old.hcl --all | host store import --config new.hcl --all`,
+		Args: arguments(0, 0),
 	}
 	withStore(cmd, false, func(ctx context.Context, s core.Store, _ string) error {
 		in := cmd.InOrStdin()
@@ -162,7 +165,7 @@ was interrupted. A host verifies the nodes before it uses them.`,
 			in = f
 		}
 		told := teller{to: cmd.ErrOrStderr()}
-		n, err := storefile.Import(ctx, s, in, time.Now(), told.tell)
+		n, err := storefile.Import(ctx, s, in, time.Now(), all, told.tell)
 		told.rest()
 		if err != nil {
 			return hint.Wrap(fmt.Errorf("import into the store: %w", err), storeAdvice)
@@ -170,11 +173,17 @@ was interrupted. A host verifies the nodes before it uses them.`,
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s; %s had expired\n", count(n.Nodes, "node"), others(n.Others), count(n.Expired, "line")); err != nil {
 			return err
 		}
+		if n.LeftOut > 0 {
+			if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s of hosts left out, --all takes them\n", count(n.LeftOut, "line")); err != nil {
+				return err
+			}
+		}
 		if n.Wrong > 0 {
 			return hint.Wrap(fmt.Errorf("%s left out", count(n.Wrong, "line")), "the lines above say why; the others are in the store")
 		}
 		return nil
 	})
+	cmd.Flags().BoolVar(&all, "all", false, "also what hosts keep for themselves")
 	cmd.Flags().StringVar(&file, "from", "", "`file` to read (default: stdin)")
 	return cmd
 }

@@ -19,14 +19,16 @@ const maxLine = 2*maxValue + 64<<10
 // Imported counts the lines of an import.
 type Imported struct {
 	Nodes   int `json:"nodes"`
-	Others  int `json:"others"` // entries of hosts
+	Others  int `json:"others"`  // entries of hosts
+	LeftOut int `json:"leftOut"` // entries of hosts that were not asked for
 	Expired int `json:"expired"`
 	Wrong   int `json:"wrong"`
 }
 
-// Import puts the lines of a file into a store. What the store has and is newer stays. A line that is wrong is left out and told. An
+// Import puts the nodes of a file into a store, and with all the entries of hosts: whoever made the file says with these whom a host
+// bans and what its plugins know, and nothing in them can be checked. What the store has and is newer stays. A line that is wrong is left out and told. An
 // error says how many lines were imported before it; the same file can be imported again.
-func Import(ctx context.Context, s core.Store, in io.Reader, now time.Time, tell func(string)) (n Imported, err error) {
+func Import(ctx context.Context, s core.Store, in io.Reader, now time.Time, all bool, tell func(string)) (n Imported, err error) {
 	lines := bufio.NewReaderSize(in, maxLine)
 	var batch []core.Entry
 	flush := func() error {
@@ -46,7 +48,11 @@ func Import(ctx context.Context, s core.Store, in io.Reader, now time.Time, tell
 			var l Line
 			if wrong = inWords(json.Unmarshal(text, &l)); wrong == nil {
 				var entries []core.Entry
-				if entries, wrong = l.entries(now); wrong == nil {
+				switch entries, wrong = l.entries(now); {
+				case wrong != nil:
+				case l.ENR == "" && !all:
+					n.LeftOut++
+				default:
 					batch = append(batch, entries...)
 					n.count(&l)
 				}

@@ -104,7 +104,7 @@ func full(t testing.TB) *memory {
 			t.Fatal(err)
 		}
 	}
-	if n, err := Import(context.Background(), m, &in, now, func(line string) { t.Error(line) }); err != nil || n.Nodes != pageSize+20 {
+	if n, err := Import(context.Background(), m, &in, now, true, func(line string) { t.Error(line) }); err != nil || n.Nodes != pageSize+20 {
 		t.Fatal(n, err)
 	}
 	for i, key := range []string{"host/aa/ban/1", "host/aa/ban/2", "host/bb/space/x"} {
@@ -121,7 +121,7 @@ func TestMoves(t *testing.T) {
 		t.Fatal(out, err)
 	}
 	for range 2 {
-		in, err := Import(context.Background(), to, bytes.NewReader(file.Bytes()), now, func(line string) { t.Error(line) })
+		in, err := Import(context.Background(), to, bytes.NewReader(file.Bytes()), now, true, func(line string) { t.Error(line) })
 		if err != nil || in != (Imported{Nodes: pageSize + 20, Others: 3}) {
 			t.Fatal(in, err)
 		}
@@ -134,6 +134,11 @@ func TestMoves(t *testing.T) {
 			}
 		}
 	}
+	alone := newMemory()
+	in, err := Import(context.Background(), alone, bytes.NewReader(file.Bytes()), now, false, func(line string) { t.Error(line) })
+	if err != nil || in != (Imported{Nodes: pageSize + 20, LeftOut: 3}) || len(alone.entries) != len(from.entries)-3 {
+		t.Error("what hosts keep for themselves is taken from a file without being asked", in, err)
+	}
 	file.Reset()
 	if out, err := Export(context.Background(), from, &file, false, nil); err != nil || out.Others != 0 || strings.Contains(file.String(), "host/") {
 		t.Error("what hosts keep for themselves is told without being asked", out, err)
@@ -144,7 +149,7 @@ func TestNewerStays(t *testing.T) {
 	s, old, fresh := newMemory(), record(t, 1, 5), record(t, 1, 6)
 	file := func(n *enode.Node) *strings.Reader { return strings.NewReader(fmt.Sprintf(`{"enr":%q}`, n.String())) }
 	for _, n := range []*enode.Node{fresh, old} {
-		if in, err := Import(context.Background(), s, file(n), now, func(line string) { t.Error(line) }); err != nil || in.Nodes != 1 {
+		if in, err := Import(context.Background(), s, file(n), now, true, func(line string) { t.Error(line) }); err != nil || in.Nodes != 1 {
 			t.Fatal(in, err)
 		}
 	}
@@ -186,7 +191,7 @@ func TestWrongLines(t *testing.T) {
 		s := newMemory()
 		var told []string
 		in := strings.NewReader("\n" + test.line + "\n\n" + contact("") + "\n" + test.line)
-		got, err := Import(context.Background(), s, in, now, func(line string) { told = append(told, line) })
+		got, err := Import(context.Background(), s, in, now, true, func(line string) { told = append(told, line) })
 		if err != nil || got != (Imported{Nodes: 1, Wrong: 2}) || len(s.entries) != 2 {
 			t.Errorf("%.80s: %+v, %v", test.line, got, err)
 		}
@@ -202,13 +207,13 @@ func TestExpiredLines(t *testing.T) {
 	in := fmt.Sprintf(`{"enr":%q,"expires":"2026-02-28T00:00:00Z"}
 {"enr":%q,"contact":{"addr":"192.0.2.1:1","seen":"2026-02-01T11:00:00Z"}}
 {"key":"host/a","expires":"2026-02-28T00:00:00Z"}`, n, n)
-	got, err := Import(context.Background(), s, strings.NewReader(in), now, func(line string) { t.Error(line) })
+	got, err := Import(context.Background(), s, strings.NewReader(in), now, true, func(line string) { t.Error(line) })
 	if err != nil || got != (Imported{Expired: 3}) || len(s.entries) != 0 {
 		t.Error(got, err)
 	}
 	// Nobody makes a node live for ever.
 	in = fmt.Sprintf(`{"enr":%q,"expires":"2999-02-28T00:00:00Z"}`, n)
-	if _, err := Import(context.Background(), s, strings.NewReader(in), now, nil); err != nil {
+	if _, err := Import(context.Background(), s, strings.NewReader(in), now, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	if e := s.entries["node/"+n.ID().String()]; !e.Expires.Equal(now.Add(nodeLife)) {
@@ -223,14 +228,14 @@ func TestImportGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	to.fails = 1
-	if _, err := Import(context.Background(), to, bytes.NewReader(file.Bytes()), now, nil); !errors.Is(err, errDown) || !strings.Contains(err.Error(), "line") {
+	if _, err := Import(context.Background(), to, bytes.NewReader(file.Bytes()), now, true, nil); !errors.Is(err, errDown) || !strings.Contains(err.Error(), "line") {
 		t.Fatal(err)
 	}
 	if len(to.entries) == 0 || len(to.entries) == len(from.entries) {
 		t.Fatalf("%d entries were imported before the store failed", len(to.entries))
 	}
 	to.fails = -1
-	if _, err := Import(context.Background(), to, bytes.NewReader(file.Bytes()), now, nil); err != nil || len(to.entries) != len(from.entries) {
+	if _, err := Import(context.Background(), to, bytes.NewReader(file.Bytes()), now, true, nil); err != nil || len(to.entries) != len(from.entries) {
 		t.Errorf("%d of %d entries, %v", len(to.entries), len(from.entries), err)
 	}
 }
