@@ -60,7 +60,11 @@ func (s *store) Watch(ctx context.Context, prefix []byte, changed func([]sdk.Ent
 		case <-wake:
 		case <-time.After(pause):
 		}
-		if s.news(ctx, p, prefix, changed) != nil {
+		told, err := s.news(ctx, p, prefix, changed)
+		if err == nil && told == 0 {
+			err = s.back(ctx, p)
+		}
+		if err != nil {
 			pause = min(max(2*pause, 50*time.Millisecond), maxWatchPause)
 			continue
 		}
@@ -84,7 +88,7 @@ func (s *store) begin(ctx context.Context, prefix []byte) (*place, error) {
 		return nil, err
 	}
 	start := p.at
-	if err := s.changes(ctx, p, prefix, func([]change) error { return nil }); err != nil {
+	if _, err := s.changes(ctx, p, prefix, func([]change) error { return nil }); err != nil {
 		return nil, err
 	}
 	for key, at := range p.seen {
@@ -97,7 +101,7 @@ func (s *store) begin(ctx context.Context, prefix []byte) (*place, error) {
 }
 
 // news tells of the entries that others have changed since the last call. What it has told stays told when a later part fails.
-func (s *store) news(ctx context.Context, p *place, prefix []byte, changed func([]sdk.Entry)) error {
+func (s *store) news(ctx context.Context, p *place, prefix []byte, changed func([]sdk.Entry)) (told int, err error) {
 	return s.changes(ctx, p, prefix, func(chunk []change) error {
 		keys := make([][]byte, len(chunk))
 		for i, c := range chunk {
@@ -113,14 +117,26 @@ func (s *store) news(ctx context.Context, p *place, prefix []byte, changed func(
 	})
 }
 
+// back moves the place back when the database's clock was: what is written then has times before the place.
+func (s *store) back(ctx context.Context, p *place) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var now time.Time
+	err := s.pool.QueryRow(ctx, "SELECT now()").Scan(&now)
+	if err == nil && now.Before(p.at) {
+		p.at = now
+	}
+	return err
+}
+
 // changes calls tell with the rows that others have changed, watchChunk at a time, and moves the place behind them. However many there
-// are, because the database was away or somebody imports, one page of them is held.
-func (s *store) changes(ctx context.Context, p *place, prefix []byte, tell func([]change) error) error {
+// are, because the database was away or somebody imports, one page of them is held. told is how many.
+func (s *store) changes(ctx context.Context, p *place, prefix []byte, tell func([]change) error) (told int, err error) {
 	from := change{at: p.at.Add(-overlap), key: []byte{}}
 	for {
 		page, err := s.changed(ctx, from, prefix)
 		if err != nil {
-			return err
+			return told, err
 		}
 		var fresh []change
 		for _, c := range page {
@@ -130,8 +146,9 @@ func (s *store) changes(ctx context.Context, p *place, prefix []byte, tell func(
 		}
 		for chunk := range slices.Chunk(fresh, watchChunk) {
 			if err := tell(chunk); err != nil {
-				return err
+				return told, err
 			}
+			told += len(chunk)
 			for _, c := range chunk {
 				p.seen[string(c.key)] = c.at
 			}
@@ -146,17 +163,17 @@ func (s *store) changes(ctx context.Context, p *place, prefix []byte, tell func(
 			}
 		}
 		if len(page) < watchPage {
-			return nil
+			return told, nil
 		}
 	}
 }
 
-// changed reads a page of the rows that others have changed.
+// changed reads a page of the rows that others have changed. Those of the future are from before the clock was set back.
 func (s *store) changed(ctx context.Context, from change, prefix []byte) ([]change, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	rows, err := s.pool.Query(ctx, s.sql(`SELECT key, changed FROM SCHEMA.entries
-WHERE changed >= $1 AND (changed, key) > ($1, $2) AND writer <> $3 AND key >= $4 AND ($5::bytea IS NULL OR key < $5) ORDER BY changed, key LIMIT $6`),
+WHERE changed >= $1 AND changed <= now() AND (changed, key) > ($1, $2) AND writer <> $3 AND key >= $4 AND ($5::bytea IS NULL OR key < $5) ORDER BY changed, key LIMIT $6`),
 		from.at, from.key, s.self, notNil(prefix), behind(prefix), watchPage)
 	if err != nil {
 		return nil, err
