@@ -123,7 +123,8 @@ func (f *Feed) publish(e *entry) {
 	}
 }
 
-// after appends the events behind a number, up to most of them, and tells how many are gone. When there are none, wake is closed at the next one.
+// after appends the events behind a number, up to most of them, and tells how many are gone. When there are none, wake is closed at the
+// next one.
 func (f *Feed) after(dst []*entry, number uint64, most int) (events []*entry, lost uint64, wake <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,14 +18,14 @@ import (
 	"github.com/discv5/host/plugins"
 )
 
-// readerConn is a reader's end: it counts what it takes, or takes nothing until its deadline. A test looks at it after synctest.Wait.
+// readerConn is a reader's end: it counts what it takes, or takes nothing until its deadline.
 type readerConn struct {
 	header   http.Header
-	stalled  bool
 	deadline time.Time
-	events   int
-	beats    int
-	last     string // what was written last
+	stalled  atomic.Bool
+	events   atomic.Int64
+	beats    atomic.Int64
+	last     atomic.Value // what was written last, a string
 }
 
 func newReaderConn() *readerConn { return &readerConn{header: make(http.Header)} }
@@ -35,15 +36,15 @@ func (c *readerConn) Flush()                             {}
 func (c *readerConn) SetWriteDeadline(t time.Time) error { c.deadline = t; return nil }
 
 func (c *readerConn) Write(p []byte) (int, error) {
-	if c.stalled {
+	if c.stalled.Load() {
 		time.Sleep(time.Until(c.deadline))
 		return 0, os.ErrDeadlineExceeded
 	}
-	c.events += bytes.Count(p, []byte("data: "))
+	c.events.Add(int64(bytes.Count(p, []byte("data: "))))
 	if bytes.HasPrefix(p, []byte("id: ")) {
-		c.beats++
+		c.beats.Add(1)
 	}
-	c.last = string(p)
+	c.last.Store(string(p))
 	return len(p), nil
 }
 
@@ -86,7 +87,7 @@ func TestManyReaders(t *testing.T) {
 		}
 		synctest.Wait() // all have read what there was
 		for i := range stalled {
-			conns[i].stalled = true
+			conns[i].stalled.Store(true)
 		}
 		const more = ringSize / 2
 		for range 4 {
@@ -103,8 +104,8 @@ func TestManyReaders(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		for i, c := range conns[stalled:] {
-			if c.events != ringSize+4*more {
-				t.Errorf("reader %d has %d of %d events", i, c.events, ringSize+4*more)
+			if n := c.events.Load(); n != ringSize+4*more {
+				t.Errorf("reader %d has %d of %d events", i, n, ringSize+4*more)
 			}
 		}
 		leave()
@@ -129,14 +130,14 @@ func TestPlaceOfFilteredReader(t *testing.T) {
 			s.cfg.Feed.Plugin(plugins.Event{ID: "talk.echo"})
 		}
 		synctest.Wait()
-		if c.beats < 3 {
-			t.Errorf("%d beats in %v", c.beats, 4*beatPause)
+		if n := c.beats.Load(); n < 3 {
+			t.Errorf("%d beats in %v", n, 4*beatPause)
 		}
 		time.Sleep(2 * beatPause) // quiet
 		synctest.Wait()
 		place := fmt.Sprintf("id: %s\n\n", s.cfg.Feed.id(s.cfg.Feed.last()))
-		if c.last != place || c.events != 0 {
-			t.Errorf("it is at %q after %d events, want %q", c.last, c.events, place)
+		if c.last.Load() != place || c.events.Load() != 0 {
+			t.Errorf("it is at %q after %d events, want %q", c.last.Load(), c.events.Load(), place)
 		}
 		leave()
 		<-over

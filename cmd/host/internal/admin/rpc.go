@@ -74,7 +74,8 @@ func (s *Server) reply(ctx context.Context, body []byte, results *hold) []byte {
 	var reply any
 	switch {
 	case !json.Valid(body):
-		reply = refused(null, fail(CodeParse, "the request is not JSON", "", ""))
+		err := json.Unmarshal(body, new(json.RawMessage)) // it says what is wrong
+		reply = refused(null, fail(CodeParse, fmt.Sprintf("the request is not JSON: %v", err), "", ""))
 	case body[0] == '[':
 		reply = s.batch(ctx, body, results)
 	default:
