@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/p2p/enode"
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
@@ -48,6 +49,33 @@ func TestStoreRecordThatClaimsTooMuch(t *testing.T) {
 		pass(2 * time.Second)
 		if got := version(); got != newer.Seq() {
 			t.Errorf("an older record has replaced a newer one: the store has version %d", got)
+		}
+	})
+}
+
+// What somebody stored as ours with a Version that we never reach does not stay for ever.
+func TestStoreForgetsVersionsOutOfReach(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		store, key := newMemStore(), newKey(t)
+		self, until := &Node{self: enode.PubkeyToIDV4(&key.PublicKey)}, time.Now().Add(10*time.Hour)
+		stranger, record := signedAt(t, 1, 1)
+		store.remember(stranger, record, time.Now())
+		id := stranger.ID()
+		for _, e := range []Entry{
+			{Key: self.banKey(testBan(1, until)), Value: encodeStoredBan(testBan(1, until)), Version: ^uint64(0)},
+			{Key: self.banKey(testBan(2, until)), Value: []byte{0xff}, Version: maxStoredVersion},
+			{Key: self.tableKey(0), Value: appendBytes(nil, storedTableIDs, id[:]), Version: 1 << 63},
+		} {
+			store.entries[string(e.Key)] = e
+		}
+		n := s.node(quiet, stored(store), func(c *Config) { c.PrivateKey = key })
+		pass(5 * time.Second)
+		if bans := n.Bans(); len(bans) != 1 || !n.Unban(testBan(1, until)) {
+			t.Errorf("bans %v", bans)
+		}
+		pass(2 * time.Second)
+		if got := store.keys(hostPrefix); len(got) != 0 || n.StoreError() != nil {
+			t.Errorf("the store has %q, %v", got, n.StoreError())
 		}
 	})
 }

@@ -50,7 +50,11 @@ func (s *storeWriter) loadBans() error {
 		if err != nil {
 			return err
 		}
-		s.n.turn(func(now time.Time) { s.restoreBans(now, page) })
+		var mistaken []Entry
+		s.n.turn(func(now time.Time) { mistaken = s.restoreBans(now, page) })
+		if err := s.forget(mistaken); err != nil {
+			return err
+		}
 		if !more {
 			break
 		}
@@ -59,21 +63,38 @@ func (s *storeWriter) loadBans() error {
 	return nil
 }
 
-func (s *storeWriter) restoreBans(now time.Time, page []Entry) {
+// forget removes entries of ours whose Version nothing that we write would reach.
+func (s *storeWriter) forget(mistaken []Entry) error {
+	if len(mistaken) == 0 {
+		return nil
+	}
+	return s.call(s.n.closing, func(ctx context.Context) error { return s.store.Delete(ctx, mistaken) })
+}
+
+// restoreBans takes bans over. It returns those that are to be forgotten; they are written again.
+func (s *storeWriter) restoreBans(now time.Time, page []Entry) (mistaken []Entry) {
 	for _, e := range page {
+		if e.Version >= maxStoredVersion {
+			mistaken = append(mistaken, Entry{Key: e.Key, Version: e.Version})
+		}
 		b, ok := decodeStoredBan(e.Value)
 		if !ok || !bytes.Equal(e.Key, s.n.banKey(b)) {
 			continue
 		}
-		if e.Version < 1<<62 {
+		if e.Version < maxStoredVersion {
 			s.clock = max(s.clock, e.Version)
 		}
-		if _, newer := s.unsaved[string(e.Key)]; !newer && now.Before(b.Until) && !e.expired(now) {
-			s.n.bans.add(b)
+		if _, newer := s.unsaved[string(e.Key)]; newer || !now.Before(b.Until) || e.expired(now) {
+			continue
+		}
+		s.n.bans.add(b)
+		if e.Version >= maxStoredVersion {
+			s.ban(now, b)
 		}
 	}
 	n := s.n
 	n.expel(now, func(id enode.ID, addr netip.Addr) bool { return n.bans.id(now, id) || n.bans.address(now, addr) })
+	return mistaken
 }
 
 // loadNodes offers nodes that the store remembers to the table, which checks them before it hands them on: all of them, or

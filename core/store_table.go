@@ -78,19 +78,23 @@ func (s *storeWriter) loadTable() error {
 		return err
 	}
 	var nodes [][]byte
+	var mistaken []Entry
 	now := time.Now()
 	for _, e := range parts {
+		if e.Version >= maxStoredVersion { // not ours, and it would stay for ever
+			mistaken = append(mistaken, Entry{Key: e.Key, Version: e.Version})
+			continue
+		}
 		if e.expired(now) {
 			continue
 		}
 		for _, id := range decodeStoredTable(e.Value) {
 			nodes = append(nodes, nodeKey(nodePrefix, id))
 		}
-		s.n.turn(func(time.Time) {
-			if e.Version < maxStoredVersion {
-				s.clock = max(s.clock, e.Version)
-			}
-		})
+		s.n.turn(func(time.Time) { s.clock = max(s.clock, e.Version) })
+	}
+	if err := s.forget(mistaken); err != nil {
+		return err
 	}
 	s.n.turn(func(time.Time) { s.tabled = max(s.tabled, len(nodes)) })
 	for len(nodes) > 0 {
