@@ -95,13 +95,14 @@ func (s *Server) watch() {
 type Readiness struct {
 	Ready    bool     `json:"ready"`
 	Problems []string `json:"problems"` // what is in the way
+	Degraded []string `json:"degraded"` // what is not, but should be seen to
 }
 
 // readiness finds what keeps the host from its work.
 func (s *Server) readiness(now time.Time) Readiness {
 	stats, alive := s.probe.ask(s.ctx, s.cfg.Node)
 	if !alive {
-		return Readiness{Problems: []string{silentNode}}
+		return Readiness{Problems: []string{silentNode}, Degraded: []string{}}
 	}
 	return s.judge(now, stats)
 }
@@ -119,7 +120,19 @@ func (s *Server) judge(now time.Time, stats core.Stats) Readiness {
 			problems = append(problems, "required plugins do not serve: "+strings.Join(missing, ", "))
 		}
 	}
-	return Readiness{Ready: len(problems) == 0, Problems: problems}
+	return Readiness{Ready: len(problems) == 0, Problems: problems, Degraded: s.degraded()}
+}
+
+// degraded finds what the host does its work without.
+func (s *Server) degraded() []string {
+	all := []string{}
+	if err := s.cfg.Node.StoreError(); err != nil {
+		all = append(all, "the store fails, what is new waits in memory: "+err.Error())
+	}
+	if err := s.cfg.Node.RecordError(); err != nil {
+		all = append(all, "the newest record is not saved: "+err.Error())
+	}
+	return all
 }
 
 func statusOf(ok bool) int {

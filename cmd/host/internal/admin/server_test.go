@@ -380,3 +380,19 @@ func TestConnectionLimit(t *testing.T) {
 		t.Error("the bound of all connections does not hold")
 	}
 }
+
+type plainNode = Node
+
+// forgetful is a node whose store fails.
+type forgetful struct{ plainNode }
+
+func (forgetful) StoreError() error { return errors.New("the disk is full") }
+
+// A host whose store fails does its work, and says what is wrong.
+func TestDegraded(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Node = forgetful{c.Node} })
+	var v Readiness
+	if err := r.client.Get(t.Context(), readyPath, &v); err != nil || !v.Ready || len(v.Degraded) != 1 || !strings.Contains(v.Degraded[0], "the disk is full") {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

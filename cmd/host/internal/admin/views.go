@@ -66,7 +66,8 @@ type StoreView struct {
 	Written  uint64 `json:"written"`
 	Dropped  uint64 `json:"dropped"`
 	Failures uint64 `json:"failures"`
-	Seeds    int    `json:"seeds"` // nodes read at the start
+	Seeds    int    `json:"seeds"`   // nodes read at the start
+	Learned  int    `json:"learned"` // records that other hosts stored
 }
 
 // AdminView is how busy this API is.
@@ -104,7 +105,7 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 		}
 	}
 	st := n.StoreStats()
-	v.Store = StoreView{textOf(n.StoreError()), st.Loaded, st.Waiting, st.Written, st.Dropped, st.Failures, st.Seeds}
+	v.Store = StoreView{textOf(n.StoreError()), st.Loaded, st.Waiting, st.Written, st.Dropped, st.Failures, st.Seeds, st.Learned}
 	v.RecordError = textOf(n.RecordError())
 	v.Reload = s.cfg.Feed.lastReload()
 	return v, nil
