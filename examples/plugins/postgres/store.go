@@ -133,14 +133,14 @@ func (s *store) write(ctx context.Context, what string, change func(context.Cont
 const maxAttempts = 5
 
 // attempts tries again what lost against another transaction: serialization_failure, deadlock_detected, and what happens when two
-// make the tables.
+// make the tables without a lock: unique_violation, duplicate_schema, duplicate_table.
 func (s *store) attempts(ctx context.Context, do func(context.Context) error) (err error) {
 	for try := range maxAttempts {
 		if err = do(ctx); err == nil {
 			return nil
 		}
 		switch code(err) {
-		case "40001", "40P01", "23505":
+		case "40001", "40P01", "23505", "42P06", "42P07":
 		default:
 			return err
 		}
