@@ -18,10 +18,14 @@ const (
 	slotsPerEpoch  = 32 // SLOTS_PER_EPOCH
 )
 
-// nameFulu is the fork from which digests depend on the number of blobs.
-const nameFulu = "fulu"
+// withBlobs are the forks at and after which digests depend on the number of blobs, as far as they have names. A network may begin
+// with any of them.
+var withBlobs = []string{"fulu", "gloas", "heze"}
 
-var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+var (
+	validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+	validFork = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$`)
+)
 
 func (b *networkBlock) network() (*Network, error) {
 	n := &Network{Name: b.Name, grace: DefaultGrace}
@@ -55,6 +59,9 @@ func (b *executionBlock) schedule() (*Execution, error) {
 	}
 	var forks []ExecutionFork
 	for _, f := range b.Forks {
+		if err := checkFork(f.Range, f.Name); err != nil {
+			return nil, err
+		}
 		fork := ExecutionFork{Name: f.Name}
 		switch {
 		case (f.Block == nil) == (f.Time == nil):
@@ -112,7 +119,7 @@ func (b *consensusBlock) schedule() (*Consensus, error) {
 			if err := readHex(s.at, "version", *s.version, version[:]); err != nil {
 				return nil, err
 			}
-			fulu = fulu || s.name == nameFulu
+			fulu = fulu || slices.Contains(withBlobs, strings.ToLower(s.name))
 		}
 		if s.maxBlobs != nil {
 			blobs = &blobParameters{s.epoch, *s.maxBlobs}
@@ -133,13 +140,19 @@ func (b *consensusBlock) schedule() (*Consensus, error) {
 			}
 		default:
 			params := blobs
-			if !fulu {
+			switch {
+			case !fulu:
 				params = nil
+			case params == nil:
+				return nil, at(s.at, "the digest of %q depends on the number of blobs: write max_blobs in the fork that set it last, such as electra", s.name)
 			}
 			f.Digest = digest(version, root, params)
 			if err := checkTag(s.at, "digest", s.digest, f.Digest); err != nil {
 				return nil, err
 			}
+		}
+		if i := c.index(f.Digest); i >= 0 {
+			return nil, at(s.at, "%q has the digest of %q, %s; digests depend on versions, and on blobs from the fork \"fulu\" on", f.Name, c.Forks[i].Name, f.Digest)
 		}
 		c.Forks = append(c.Forks, f)
 	}
@@ -168,6 +181,11 @@ func (b *consensusBlock) steps() ([]step, error) {
 	if len(out) > maxForks {
 		return nil, at(b.Range, "%d forks, at most %d are allowed", len(out), maxForks)
 	}
+	for _, s := range out {
+		if err := checkFork(s.at, s.name); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortStableFunc(out, func(x, y step) int {
 		if x.epoch < y.epoch {
 			return -1
@@ -178,11 +196,23 @@ func (b *consensusBlock) steps() ([]step, error) {
 		return nil, at(b.Range, "the first fork must be at epoch 0, and have a version")
 	}
 	for i := range out[1:] {
-		if out[i].epoch == out[i+1].epoch {
+		switch {
+		case out[i].epoch != out[i+1].epoch:
+		case out[i].version == nil || out[i+1].version == nil:
+			return nil, at(out[i+1].at, "%q is at the same epoch as %q; if one of them is a fork, write the max_blobs of the other there", out[i+1].name, out[i].name)
+		default:
 			return nil, at(out[i+1].at, "%q is at the same epoch as %q; only the later of them counts, so leave the other out", out[i+1].name, out[i].name)
 		}
 	}
 	return out, nil
+}
+
+// checkFork refuses names that no table can show.
+func checkFork(r hcl.Range, name string) error {
+	if !validFork.MatchString(name) {
+		return at(r, "the name %+q of a fork is not made of 1 to 32 of letters, digits, spaces, dots, _ and -", name)
+	}
+	return nil
 }
 
 // readHex fills out from "0x…".

@@ -98,8 +98,8 @@ func (e *Execution) accepts(id fields.ForkID, now time.Time) Verdict {
 	return v
 }
 
-// maxTime keeps times of strangers within what package time can do arithmetic with.
-const maxTime = 1 << 40
+// maxTime keeps times of strangers within what package time can do arithmetic with and JSON can show: the year 9999.
+const maxTime = 253370764800
 
 // reached reports whether the local head is beyond a fork that a record announces. Where the schedule
 // has forks at times, a block number is: no fork at a block follows those.

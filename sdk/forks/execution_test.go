@@ -1,6 +1,7 @@
 package forks
 
 import (
+	"math"
 	"math/big"
 	"reflect"
 	"strings"
@@ -126,6 +127,55 @@ func TestFourRules(t *testing.T) {
 		}
 		if v.Reason != tc.want || v.Accepted != (tc.want == "") || !v.Until.Equal(end) {
 			t.Errorf("%s: %+v, want %q until %v", tc.name, v, tc.want, end)
+		}
+	}
+}
+
+// The table of EIP-2124, with mainnet's forks to Petersburg. A filter knows no head but the clock, so blocks are times here, as many
+// seconds after the first that can be one.
+func TestTableOfTheSpecification(t *testing.T) {
+	const base = firstTime
+	var forks []ExecutionFork
+	for _, block := range []uint64{1150000, 1920000, 2463000, 2675000, 4370000, 7280000} {
+		forks = append(forks, ExecutionFork{Time: base + block})
+	}
+	e := newExecution([32]byte{1}, forks)
+	const spurious, byzantium, petersburg, foreign = 4, 5, 6, -1
+	for _, tc := range []struct {
+		head   uint64
+		remote int // index of sums
+		next   uint64
+		want   string
+	}{
+		{7987396, petersburg, 0, ""},                                  // the same state, no future fork announced
+		{7987396, petersburg, math.MaxUint64 - base, ""},              // one announced, far away
+		{7279999, byzantium, 0, ""},                                   // the remote is not aware of Petersburg yet
+		{7279999, byzantium, 7280000, ""},                             // it is
+		{7279999, byzantium, math.MaxUint64 - base, ""},               // it announces another one, not passed
+		{7987396, byzantium, 7280000, ""},                             // the remote is syncing
+		{7987396, spurious, 4370000, ""},                              // far behind
+		{7279999, petersburg, 0, ""},                                  // the local node is syncing
+		{4369999, byzantium, 0, ""},                                   // and does not know how far
+		{7987396, byzantium, 0, ReasonStale},                          // the remote needs an update
+		{7987396, foreign, 0, ReasonForeign},                          // the local node needs one, or another network
+		{7279999, foreign, 0, ReasonForeign},                          //
+		{88888888, petersburg, 88888888, ReasonSplit},                 // a fork passed here that the remote still announces
+		{7279999, byzantium, 7279999, ReasonSplit},                    // the same, at the last block before Petersburg
+		{7280000, byzantium, 7280000, ""},                             // one second makes the remote a syncing one
+		{7280000, byzantium, 0, ReasonStale},                          //
+		{7987396, spurious, 7280000, ReasonStale},                     // the fork after the next is not the next
+		{7279999, petersburg, math.MaxUint64 - base, ""},              // rule 3 does not look at what comes after
+		{1149999, 0, 1150000, ""}, {1149999, 0, 1149999, ReasonSplit}, // before the first
+	} {
+		id := fields.ForkID{Next: tc.next}
+		if tc.next > 0 {
+			id.Next += base
+		}
+		if tc.remote >= 0 {
+			id.Hash = e.sums[tc.remote]
+		}
+		if v := e.accepts(id, time.Unix(int64(base+tc.head), 0)); v.Reason != tc.want || v.Accepted != (tc.want == "") {
+			t.Errorf("at %d, remote after %d forks, next %d: %+v, want %q", tc.head, tc.remote, tc.next, v, tc.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package forks
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,14 @@ func TestMistakesInFiles(t *testing.T) {
 		{consensus(fork("a", "1", "")), "the first fork must be at epoch 0"},
 		{consensus(fork("a", "0", "") + fork("b", "0", "")), `"b" is at the same epoch as "a"`},
 		{consensus(fork("a", "0", "") + fork("b", "18446744073709551615", "")), `epoch 18446744073709551615 of "b" is too late`},
+		{consensus(fork("fulu", "0", "")), `the digest of "fulu" depends on the number of blobs: write max_blobs`},
+		{consensus(fork("Gloas", "0", "")), `the digest of "Gloas" depends on the number of blobs: write max_blobs`},
+		{consensus(fork("electra", "0", "") + "blobs \"b\" {\n epoch = 5\n max_blobs = 9\n}"), `f.hcl:10:1: "b" has the digest of "electra", 0x`},
+		{consensus(fork("a", "0", "") + fork("b", "5", "")), `f.hcl:10:1: "b" has the digest of "a", 0x`},
+		{consensus(fork("fulu", "0", "max_blobs = 6") + "blobs \"b\" {\n epoch = 0\n max_blobs = 9\n}"), `"b" is at the same epoch as "fulu"; if one of them is a fork, write the max_blobs`},
+		{consensus(fork("a\x1b[31m", "0", "")), `the name "a\x1b[31m" of a fork is not made of`},
+		{execution("fork \"\" { block = 1 }"), `the name "" of a fork is not made of`},
+		{execution("fork \"z\" { time = 253370764801 }"), `time 253370764801 of fork "z" is not in`},
 		{consensus(fork("a", "0", "digest = \"0x00000000\"")), "digest is 0x00000000, but the schedule makes it 0x"},
 		{consensus("seconds_per_slot = 0\n" + fork("a", "0", "")), "out of range"},
 		{consensus("fork \"a\" {\n epoch = 0\n version = \"1\"\n}"), `version is "1", want "0x" and 8 hex digits`},
@@ -97,10 +106,13 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		s = s.WithGrace(MaxGrace)
 		for _, name := range s.Names() {
 			n, _ := s.Network(name)
 			for _, at := range []time.Time{{}, time.Unix(0, 0), time.Unix(maxTime, 0)} {
-				n.At(at)
+				if _, err := json.Marshal(n.At(at)); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	})
