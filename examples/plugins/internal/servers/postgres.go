@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +31,13 @@ func Postgres(t testing.TB, settings ...string) *Server {
 	}
 	data := filepath.Join(dir, "data")
 	run(t, dir, "cp", "-a", fresh(t, filepath.Join(filepath.Dir(program), "initdb")), data)
-	s := &Server{Dir: dir, Socket: filepath.Join(dir, ".s.PGSQL.5432"), t: t, ready: postgresReady}
+	port := "5432"
+	for _, setting := range settings {
+		if named, ok := strings.CutPrefix(setting, "port="); ok {
+			port = named
+		}
+	}
+	s := &Server{Dir: dir, Socket: filepath.Join(dir, ".s.PGSQL."+port), t: t, ready: postgresReady}
 	s.args = []string{program, "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "unix_socket_permissions=0777"}
 	for _, setting := range settings {
 		s.args = append(s.args, "-c", setting)
