@@ -129,6 +129,20 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
+// What decided is told with the key that it is about, whatever a stranger calls it.
+func TestDetails(t *testing.T) {
+	for _, tc := range []struct{ text, pair, want string }{
+		{`enr.number["n"] == 0`, "n=c0", "field n: bad kind: a list, want a byte string"},
+		{`enr.text.n == ""`, "n=82ff00", "field n: bad value: not text in UTF-8"},
+		{`enr.raw["x y"] == b""`, "n=01", `"x y" is absent`},
+		{`enr.raw.exists(k, enr.raw[k] == b"")`, "\xff\x1b=01", `"\ufffd\x1b" is absent`},
+	} {
+		if v := compiled(t, tc.text).Decide(nodeWith(t, tc.pair)); v.Detail == nil || v.Detail.Error() != tc.want {
+			t.Errorf("%s: %v, want %s", tc.text, v.Detail, tc.want)
+		}
+	}
+}
+
 func TestDistance(t *testing.T) {
 	n := nodeWith(t)
 	if !compiled(t, `node.distance == 256`, WithSelf(enode.ID{1})).Match(n) || !compiled(t, `node.distance == 0`, WithSelf(n.ID())).Match(n) {

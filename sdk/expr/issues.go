@@ -3,9 +3,11 @@ package expr
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 )
 
@@ -15,15 +17,26 @@ var (
 	unknownMember = regexp.MustCompile(`^undefined field '([^']*)'`)
 	unexpected    = regexp.MustCompile(`^(?:mismatched|extraneous) input '(.*?)' expecting`)
 	noOverload    = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
+	noToken       = regexp.MustCompile(`^Syntax error: token recognition error at: '(.*)'$`)
+	wordNot       = regexp.MustCompile(`(?:^|\W)not\s*$`)
 )
 
 // explain turns what CEL found into problems in the words of this language.
 func (s *settings) explain(text string, issues *cel.Issues) *Error {
 	out := new(Error)
 	lines := strings.Split(text, "\n")
+	strange := false // a character that is none of the language: what the parser found after it says nothing new
 	for _, e := range issues.Errors() {
+		if noToken.MatchString(e.Message) {
+			strange = true
+		} else if strange && strings.HasPrefix(e.Message, "Syntax error: ") {
+			continue
+		}
 		p := Problem{Line: max(e.Location.Line(), 1), Column: max(e.Location.Column(), 0) + 1, Message: reword(e.Message)}
 		p.Column = nameColumn(lines, p, e.Message)
+		if unexpected.MatchString(strings.TrimPrefix(e.Message, "Syntax error: ")) && wordNot.MatchString(before(lines, p)) {
+			p.Message += "; write ! in place of not"
+		}
 		if len(out.Problems) < maxProblems {
 			out.Problems = append(out.Problems, p)
 		}
@@ -32,6 +45,15 @@ func (s *settings) explain(text string, issues *cel.Issues) *Error {
 		out.Problems = []Problem{{1, 1, reword(issues.Err().Error())}}
 	}
 	return out
+}
+
+// before returns what stands on the line before a problem.
+func before(lines []string, p Problem) string {
+	if p.Line > len(lines) {
+		return ""
+	}
+	line := []rune(lines[p.Line-1])
+	return string(line[:min(len(line), p.Column-1)])
 }
 
 // nameColumn returns where a name stands that CEL does not know: CEL tells the dot before it or the
@@ -63,7 +85,7 @@ func reword(message string) string {
 	switch {
 	case unknownName.MatchString(message):
 		name := unknownName.FindStringSubmatch(message)[1]
-		return fmt.Sprintf("there is no %q%s", shown(name), suggestion(name, names()))
+		return fmt.Sprintf("there is no %q%s", shown(name), instead(name))
 	case unknownMember.MatchString(message):
 		name := unknownMember.FindStringSubmatch(message)[1]
 		return fmt.Sprintf("there is no member %q%s", shown(name), suggestion(name, memberNames()))
@@ -71,17 +93,55 @@ func reword(message string) string {
 		m := noOverload.FindStringSubmatch(message)
 		return fmt.Sprintf("%s does not go with %s", operatorName(m[1]), m[2])
 	}
+	if found := noToken.FindStringSubmatch(message); found != nil {
+		return strangeToken(strings.TrimSpace(found[1]))
+	}
 	message = strings.TrimPrefix(message, "Syntax error: ")
 	if found := unexpected.FindStringSubmatch(message); found != nil {
 		if found[1] == "<EOF>" {
 			return "the expression ends too early"
 		}
-		return fmt.Sprintf("%q is not expected here", strings.Trim(found[1], "'"))
+		word := strings.Trim(found[1], "'")
+		return fmt.Sprintf("%q is not expected here%s", word, map[string]string{"and": "; write &&", "or": "; write ||"}[word])
+	}
+	if message == "invalid argument to has() macro" {
+		return `has() takes a key in quotes, as in has("eth2"), or a field, as in has(enr.eth2)`
 	}
 	if strings.HasPrefix(message, "comprehension exceeds nesting limit") {
 		return fmt.Sprintf("loops such as exists() stand more than %d deep in each other", maxLoops)
 	}
 	return strings.ReplaceAll(message, "'"+nameIn+"'", "'in'")
+}
+
+// strangeToken says what is wrong with characters that are none of the language.
+func strangeToken(s string) string {
+	advice := ""
+	switch {
+	case strings.HasPrefix(s, `"`), strings.HasPrefix(s, "'"):
+		return "this text has no closing quote"
+	case strings.HasPrefix(s, "=>"):
+		advice = "; write >="
+	case strings.HasPrefix(s, "="):
+		advice = "; write == to compare"
+	case strings.HasPrefix(s, "&"):
+		advice = "; write &&"
+	case strings.HasPrefix(s, "|"):
+		advice = "; write ||"
+	case strings.ContainsAny(s, "“”„‘’«»"):
+		advice = `; quotes are " or '`
+	}
+	return fmt.Sprintf("%q is not expected here%s", clip(s), advice)
+}
+
+// instead says what to write in place of a name that there is not.
+func instead(name string) string {
+	switch {
+	case enrType.index[name] != nil:
+		return fmt.Sprintf("; did you mean %q?", "enr."+name)
+	case slices.Contains(memberNames(), name):
+		return "; a member stands behind a dot, without parentheses"
+	}
+	return suggestion(name, names())
 }
 
 func shown(name string) string {
@@ -93,8 +153,13 @@ func shown(name string) string {
 
 // operatorName shows '_==_' as "==".
 func operatorName(s string) string {
-	if s == nameIn {
+	switch s {
+	case nameIn:
 		return "in"
+	case operators.Index:
+		return "[ ]"
+	case operators.Conditional:
+		return "? :"
 	}
 	return strings.Trim(s, "_@")
 }

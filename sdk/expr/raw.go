@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"reflect"
 	"unicode/utf8"
 
@@ -49,6 +50,9 @@ func (v *view) Find(key ref.Val) (ref.Val, bool) {
 	}
 	out, err := v.read(e.raw)
 	if err != nil {
+		if d, ok := errors.AsType[*fields.DecodeError](err); ok {
+			d.Key = e.key
+		}
 		return types.WrapErr(damaged(e.key, err)), false
 	}
 	return out, true

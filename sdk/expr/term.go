@@ -182,8 +182,8 @@ func (t *term) decide(r *record, v *Verdict) {
 		v.Reason, v.Detail = t.missed(m), m
 		return
 	}
-	if strings.HasPrefix(err.Error(), "no such key") { // of enr.raw and its like
-		v.Reason, v.Detail = reasonNoField, err
+	if name, ok := strings.CutPrefix(err.Error(), "no such key: "); ok { // of enr.raw and its like
+		v.Reason, v.Detail = reasonNoField, absent(name)
 		if len(t.subjects) == 1 {
 			v.Reason = "no_" + t.subjects[0]
 		}
