@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/discv5/host/core"
+	"github.com/discv5/host/plugins"
 )
 
 const (
@@ -120,17 +121,31 @@ func (s *Server) judge(now time.Time, stats core.Stats) Readiness {
 			problems = append(problems, "required plugins do not serve: "+strings.Join(missing, ", "))
 		}
 	}
-	return Readiness{Ready: len(problems) == 0, Problems: problems, Degraded: s.degraded()}
+	return Readiness{Ready: len(problems) == 0, Problems: problems, Degraded: s.degraded(now)}
 }
 
+// readWithin is how long it may take until what a store remembers has been read.
+const readWithin = 10 * time.Second
+
 // degraded finds what the host does its work without.
-func (s *Server) degraded() []string {
+func (s *Server) degraded(now time.Time) []string {
 	all := []string{}
 	if err := s.cfg.Node.StoreError(); err != nil {
 		all = append(all, "the store fails, what is new waits in memory: "+err.Error())
 	}
 	if err := s.cfg.Node.RecordError(); err != nil {
 		all = append(all, "the newest record is not saved: "+err.Error())
+	}
+	if s.cfg.Plugins == nil {
+		return all
+	}
+	for _, p := range s.cfg.Plugins.Status() {
+		switch {
+		case p.State == plugins.Degraded, p.State == plugins.Crashed, p.State == plugins.Backoff, p.State == plugins.Refused:
+			all = append(all, fmt.Sprintf("%s is %v: %s", p.ID, p.State, p.Reason))
+		case p.Kind == plugins.Store && p.State.Serves() && now.Sub(s.started) > readWithin && !s.cfg.Node.StoreStats().Loaded:
+			all = append(all, p.ID+": what it remembers has not been read yet")
+		}
 	}
 	return all
 }

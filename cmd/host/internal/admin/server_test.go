@@ -389,11 +389,26 @@ type forgetful struct{ plainNode }
 
 func (forgetful) StoreError() error { return errors.New("the disk is full") }
 
-// A host whose store fails does its work, and says what is wrong.
+// A host whose store or plugin fails does its work, and says what is wrong.
 func TestDegraded(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Node = forgetful{c.Node} })
-	var v Readiness
-	if err := r.client.Get(t.Context(), readyPath, &v); err != nil || !v.Ready || len(v.Degraded) != 1 || !strings.Contains(v.Degraded[0], "the disk is full") {
-		t.Errorf("%+v, %v", v, err)
+	check := func(want ...string) {
+		t.Helper()
+		var v Readiness
+		if err := r.client.Get(t.Context(), readyPath, &v); err != nil || len(v.Degraded) != len(want) {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		for i, w := range want {
+			if !strings.Contains(v.Degraded[i], w) {
+				t.Errorf("%q says nothing of %q", v.Degraded[i], w)
+			}
+		}
 	}
+	check("the disk is full")
+	for _, state := range []plugins.State{plugins.Degraded, plugins.Backoff, plugins.Refused} {
+		_ = r.plugins.act("fail", "echo", state)
+		check("the disk is full", "talk.echo is "+state.String())
+	}
+	_ = r.plugins.act("off", "echo", plugins.Disabled) // by an operator, who knows
+	check("the disk is full")
 }
