@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/discv5/host/cmd/host/internal/admin"
@@ -108,7 +109,7 @@ func printExplained(r *remote, v admin.Explained) error {
 				holds = span(time.Duration(x.TTLSeconds * float64(time.Second)))
 			}
 			if x.DryRun {
-				note = "dry run, does not count"
+				note = strings.TrimSuffix("dry run, does not count: "+x.Error, ": ")
 			}
 			s.add("", x.Filter, x.Decision, dash(x.Reason), holds, note)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,6 +20,8 @@ import (
 const (
 	maxRecordLine = 1 << 20 // bytes of a line
 	siftBatch     = 256     // records that are asked about at a time
+	recordPrefix  = "enr:"
+	byteOrderMark = "\ufeff" // which some editors write at the begin of a file
 )
 
 // sums are what host filter test counts.
@@ -70,31 +73,35 @@ func (f *filterTest) sift(cmd *cobra.Command, in io.Reader, decide decider) erro
 		if err := cmd.Context().Err(); err != nil {
 			return errors.New("test the filter: interrupted")
 		}
-		text, found := recordIn(lines.Text())
-		if !found {
+		before := s.Records
+		for text := range recordsIn(lines.Text()) {
+			s.Records++
+			n, err := fields.Parse(text)
+			if err != nil {
+				s.Invalid++
+				if err := flush(); err != nil { // what is shown keeps the order of the lines
+					return err
+				}
+				if err := f.show(out, sifted{Line: number, Decision: "invalid", Detail: err.Error()}); err != nil {
+					return err
+				}
+				continue
+			}
+			if nodes, places = append(nodes, n), append(places, number); len(nodes) == siftBatch {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if s.Records == before {
 			s.Skipped++
-			continue
-		}
-		s.Records++
-		n, err := fields.Parse(text)
-		if err != nil {
-			s.Invalid++
-			if err := flush(); err != nil { // what is shown keeps the order of the lines
-				return err
-			}
-			if err := f.show(out, sifted{Line: number, Decision: "invalid", Detail: err.Error()}); err != nil {
-				return err
-			}
-			continue
-		}
-		if nodes, places = append(nodes, n), append(places, number); len(nodes) == siftBatch {
-			if err := flush(); err != nil {
-				return err
-			}
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return hint.Wrap(fmt.Errorf("read the records: %w", err), "a line has at most 1 MiB, and a record in it")
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return hint.New("read the records: a line has more than 1 MiB", "write a record in a line; jq -c '.[]' does that to a list in JSON")
+	case err != nil:
+		return fmt.Errorf("read the records: %w", err)
 	}
 	if err := flush(); err != nil {
 		return err
@@ -108,18 +115,27 @@ func (f *filterTest) sift(cmd *cobra.Command, in io.Reader, decide decider) erro
 	return out.Flush()
 }
 
-// recordIn returns the record in a line.
-func recordIn(line string) (text string, found bool) {
-	at := strings.Index(line, "enr:")
-	if at < 0 || strings.HasPrefix(strings.TrimSpace(line), "#") {
-		return "", false
+// recordsIn returns the records in a line.
+func recordsIn(line string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(line, byteOrderMark)), "#") {
+			return
+		}
+		for {
+			_, rest, found := strings.Cut(line, recordPrefix)
+			if !found {
+				return
+			}
+			end := strings.IndexFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\r\"',;<>)]}", r) })
+			if end < 0 {
+				end = len(rest)
+			}
+			if !yield(recordPrefix + rest[:end]) {
+				return
+			}
+			line = rest[end:]
+		}
 	}
-	text = line[at:]
-	end := strings.IndexFunc(text[len("enr:"):], func(r rune) bool { return strings.ContainsRune(" \t\r\"',;<>)]}", r) })
-	if end >= 0 {
-		text = text[:len("enr:")+end]
-	}
-	return text, true
 }
 
 func (s *sums) count(j judgement) {

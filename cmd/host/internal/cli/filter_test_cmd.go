@@ -40,7 +40,7 @@ func newFilterTest() *cobra.Command {
 		Long: `Run a filter over the records of a file, and count how many pass and why the others do not. The filter is an expression, or a
 plugin: the path of a program, or builtin:NAME for a bundled one, with what stands in its config block in a file.
 
-FILE has a record in a line; a dash is stdin. Of each line, what counts begins with enr:, so that the output of other commands
+FILE has records in its lines; a dash is stdin. Of each line, what counts begins with enr:, so that the output of other commands
 will do, too. Lines without it, and lines that begin with #, are skipped. A record that is damaged or whose signature is not good
 is counted and asked about no further: no host would, either.`,
 		Example: `  host filter test --expr 'fork("mainnet").accepts(enr) && ip.is_global' records.txt
@@ -127,6 +127,9 @@ func (f *filterTest) filter(cmd *cobra.Command) (decider, func(), error) {
 	p, err := expr.Compile(f.expression, options...)
 	if err != nil {
 		return nil, nil, usage(cmd, hint.Wrap(fmt.Errorf("--expr: %w", err), aboutExpressions))
+	}
+	if p.UsesDistance() && f.self == "" {
+		return nil, nil, usage(cmd, hint.New("--expr: node.distance is measured to a node, and none is given", "name it with --self ID; host status shows that of a running host"))
 	}
 	return func(nodes []*enode.Node) ([]judgement, error) {
 		out := make([]judgement, len(nodes))
