@@ -133,15 +133,17 @@ network "sepolia" {
 }
 
 network "hoodi" {
-  # Times: go-ethereum v1.17.10, params/chainspecs/hoodi.json.
+  # Times: go-ethereum v1.17.10, params/chainspecs/hoodi.json; amsterdam is that of gloas, which was announced later.
   execution {
     genesis_hash = "0xbbe312868b376a3001692a646dd2d7d1e4406380dfd86b98aa8a34d1557c971b"
     fork "prague" { time = 1742999832 }
     fork "osaka" { time = 1761677592 }
     fork "bpo1" { time = 1762365720 }
     fork "bpo2" { time = 1762955544 }
+    fork "amsterdam" { time = 1793036568 }
   }
-  # Genesis, versions and epochs to electra: github.com/eth-clients/hoodi, metadata/. Fulu and blobs as for mainnet.
+  # Genesis, versions and epochs to electra: github.com/eth-clients/hoodi, metadata/. Fulu and blobs as for mainnet. Gloas: epoch
+  # 132352, 2026-10-26T17:42:48Z, as clients had it in October 2026.
   consensus {
     genesis_time            = 1742213400
     genesis_validators_root = "0x212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f"
@@ -165,6 +167,10 @@ network "hoodi" {
     blobs "bpo2" {
       epoch     = 54016
       max_blobs = 21
+    }
+    fork "gloas" {
+      epoch   = 132352
+      version = "0x80000910"
     }
   }
 }

@@ -14,7 +14,11 @@ func TestKnownDigests(t *testing.T) {
 			"deneb": "0x6a95a1a9", "electra": "0xad532ceb",
 			"fulu": "0xcc2c5cdb", "bpo1": "0xcb0d1acc", "bpo2": "0x8c9f62fe", // as Nethermind's tests have them
 		},
-		"sepolia": {"phase0": "0xa8fee8ee"}, // github.com/eth-clients/sepolia, README.md
+		"sepolia": {
+			"phase0": "0xa8fee8ee",                        // github.com/eth-clients/sepolia, README.md
+			"bpo2":   "0x74d01459", "gloas": "0x669e6c11", // records of 2026 have the first
+		},
+		"hoodi": {"bpo2": "0xc6ecb76c", "gloas": "0x5ad30129"}, // records of 2026 have the first
 	} {
 		n, ok := Default().Network(network)
 		if !ok {
