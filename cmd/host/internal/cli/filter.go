@@ -72,7 +72,8 @@ func newFilterExplain() *cobra.Command {
 		Use:   "explain ENR|ID",
 		Short: "Ask every filter of a running host about a node",
 		Long: `Ask every filter of a running host about a node, stage by stage: which filter says what, and why. The node is named by a record, or
-by the id of one that the host knows. Filters decide anew; nothing is changed.`,
+by the id of one that the host knows. Filters decide anew, each by what it knows now, and the host does nothing about it. A bootnode
+stays in the table even when it is rejected there.`,
 		Example: `  host filter explain enr:…`,
 		Args:    arguments(1, 1),
 	}, func(r *remote, args []string) error {
