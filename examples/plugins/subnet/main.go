@@ -24,8 +24,8 @@ type config struct {
 // Validate says what is wrong with the configuration.
 func (c *config) Validate() error {
 	var errs []error
-	if c.Nodes < 1 || c.Nodes > maxPlaces {
-		errs = append(errs, fmt.Errorf("nodes is %d; 1 to %d is possible", c.Nodes, maxPlaces))
+	if c.Nodes < 1 || c.Nodes > maxEach {
+		errs = append(errs, fmt.Errorf("nodes is %d; 1 to %d is possible", c.Nodes, maxEach))
 	}
 	if c.Bits4 < 1 || c.Bits4 > 32 {
 		errs = append(errs, fmt.Errorf("bits4 is %d; 1 to 32 is possible", c.Bits4))

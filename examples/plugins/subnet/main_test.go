@@ -101,9 +101,12 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestWrongConfig(t *testing.T) {
-	for key, value := range map[string]any{"nodes": 0, "bits4": 33, "bits6": 0, "remember": time.Second} {
-		_, err := sdktest.Try(t, sdktest.Source{New: plugin}, sdktest.Config(map[string]any{key: value}))
-		if want := fmt.Sprintf("%s is %v; ", key, value); err == nil || !strings.Contains(err.Error(), want) {
+	for _, tc := range []struct {
+		key   string
+		value any
+	}{{"nodes", 0}, {"nodes", maxEach + 1}, {"bits4", 33}, {"bits6", 0}, {"remember", time.Second}} {
+		_, err := sdktest.Try(t, sdktest.Source{New: plugin}, sdktest.Config(map[string]any{tc.key: tc.value}))
+		if want := fmt.Sprintf("%s is %v; ", tc.key, tc.value); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

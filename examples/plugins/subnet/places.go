@@ -10,6 +10,9 @@ import (
 // maxPlaces bounds how many nodes are remembered, whatever strangers do: about 10 MB.
 const maxPlaces = 1 << 16
 
+// maxEach bounds the nodes of one network: all of them are gone through for each that is turned away.
+const maxEach = 4096
+
 // minRetry is the shortest time after which a node that was turned away is asked about again.
 const minRetry = 30 * time.Second
 
