@@ -134,7 +134,8 @@ func killed(s *storeTest, b Backend) {
 		}
 		return entries
 	}
-	var mu sync.Mutex
+	// The gate is held during a put: what comes after a kill must not cover up what it lost. It guards both versions.
+	var gate sync.Mutex
 	var tried, acknowledged uint64
 	stop, done := make(chan struct{}), make(chan struct{})
 	progress := make(chan uint64, 1)
@@ -146,15 +147,16 @@ func killed(s *storeTest, b Backend) {
 				return
 			default:
 			}
-			mu.Lock()
+			gate.Lock()
 			tried = version
-			mu.Unlock()
-			if s.try(batch(version)...) != nil {
+			err := s.try(batch(version)...)
+			if err == nil {
+				acknowledged = version
+			}
+			gate.Unlock()
+			if err != nil {
 				continue // a newer one takes its place
 			}
-			mu.Lock()
-			acknowledged = version
-			mu.Unlock()
 			select {
 			case progress <- version:
 			default:
@@ -172,12 +174,9 @@ func killed(s *storeTest, b Backend) {
 			}
 		}
 	}
-	for range kills {
-		wait(5)
-		b.Kill()
-		mu.Lock()
-		least := acknowledged
-		mu.Unlock()
+	lost := func() {
+		gate.Lock()
+		defer gate.Unlock()
 		b.Start()
 		var found []sdk.Entry
 		s.until("a scan after the server's start", func() (err error) {
@@ -188,10 +187,15 @@ func killed(s *storeTest, b Backend) {
 			s.t.Errorf("%d of %d entries are there after the server was killed", len(found), keys)
 		}
 		for _, e := range found {
-			if e.Version < least || string(e.Value) != strconv.FormatUint(e.Version, 10) {
-				s.t.Errorf("after the server was killed an entry is %s, and version %d was acknowledged", s.text([]sdk.Entry{e}), least)
+			if e.Version < acknowledged || string(e.Value) != strconv.FormatUint(e.Version, 10) {
+				s.t.Errorf("after the server was killed an entry is %s, and version %d was acknowledged", s.text([]sdk.Entry{e}), acknowledged)
 			}
 		}
+	}
+	for range kills {
+		wait(5)
+		b.Kill()
+		lost()
 	}
 	wait(5)
 	close(stop)
