@@ -143,6 +143,17 @@ func TestDetails(t *testing.T) {
 	}
 }
 
+// Of networks that do not accept a record, the one that it is about has the reason, in whatever order they stand.
+func TestReasonOfSeveralForks(t *testing.T) {
+	old, foreign := nodeWith(t, eth2Value), nodeWith(t, "eth2=90 0102030400000000ffffffffffffffff")
+	for _, text := range []string{`fork("mainnet").accepts(enr) || fork("hoodi").accepts(enr)`, `fork("hoodi").accepts(enr) || fork("mainnet").accepts(enr)`} {
+		p := compiled(t, text)
+		if a, b := p.Decide(old), p.Decide(foreign); a.Reason != "fork_old" || b.Reason != "fork_foreign" {
+			t.Errorf("%s: %s of an old digest, %s of a foreign one", text, a.Reason, b.Reason)
+		}
+	}
+}
+
 func TestDistance(t *testing.T) {
 	n := nodeWith(t)
 	if !compiled(t, `node.distance == 256`, WithSelf(enode.ID{1})).Match(n) || !compiled(t, `node.distance == 0`, WithSelf(n.ID())).Match(n) {

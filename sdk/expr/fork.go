@@ -39,7 +39,10 @@ func judge(target, arg ref.Val, ask func(n *forks.Network, r *record) forks.Verd
 	if !v.Until.IsZero() && (r.until.IsZero() || v.Until.Before(r.until)) {
 		r.until = v.Until
 	}
-	r.forkSays = v.Reason
+	// Of several networks, the one that the record is about has the reason: the others only say that it is foreign.
+	if v.Accepted || r.forkSays == "" || r.forkSays == forks.ReasonForeign || r.forkSays == forks.ReasonNone {
+		r.forkSays = v.Reason
+	}
 	return types.Bool(v.Accepted)
 }
 

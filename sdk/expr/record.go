@@ -24,7 +24,7 @@ type record struct {
 
 	now      time.Time // when the evaluation asked for the time first; zero before
 	until    time.Time // when fork() may answer otherwise; zero: never
-	forkSays string    // why the last fork() did not accept
+	forkSays string    // why fork() did not accept; "" if the last one did
 
 	have    uint64 // bit i: slots[i] is filled
 	slots   [64]slot
