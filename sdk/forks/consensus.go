@@ -97,18 +97,14 @@ func (c *Consensus) accepts(d fields.Bytes4, nfd *fields.Bytes4, now time.Time, 
 
 // prepared reports whether a record announces the next fork, or is on it already.
 func (c *Consensus) prepared(e fields.Eth2, nfd *fields.Bytes4, now time.Time) bool {
-	i := c.at(now)
-	if i+1 == len(c.Forks) {
-		return true
-	}
-	next := c.Forks[i+1]
+	i, j := c.at(now), c.index(e.ForkDigest)
 	switch {
-	case e.ForkDigest == next.Digest:
+	case j != i:
+		return j > i // within the grace windows of more than one fork, it may be further ahead
+	case i+1 == len(c.Forks):
 		return true
-	case e.ForkDigest != c.Forks[i].Digest:
-		return false
 	case nfd != nil:
-		return *nfd == next.Digest
+		return *nfd == c.Forks[i+1].Digest
 	}
 	// Without nfd, eth2 tells the next fork that has a version.
 	for _, f := range c.Forks[i+1:] {

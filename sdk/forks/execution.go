@@ -113,10 +113,11 @@ func (e *Execution) reached(next uint64, now time.Time) bool {
 // firstTime separates blocks from times, as fields.ForkID.NextIsTime does.
 const firstTime = 1438269973
 
-// prepared reports whether an accepted identifier knows the fork that comes next.
+// prepared reports whether an accepted identifier knows the fork that comes next. Where none is scheduled, one that knows more than
+// the schedule does.
 func (e *Execution) prepared(id fields.ForkID, now time.Time) bool {
 	i, j := e.passed(now), e.index(id.Hash)
-	return j > i || j == i && id.Next == e.next(i)
+	return j > i || j == i && (id.Next == e.next(i) || e.next(i) == 0)
 }
 
 // index returns after how many forks FORK_HASH is this; -1 if never.

@@ -72,7 +72,7 @@ func (n *Network) Accepts(a Announcement, now time.Time) Verdict {
 
 // Prepared reports whether an accepted record also announces the next fork as the schedule has it,
 // so that the node will be on the network after it. Where no fork is scheduled, all that are
-// accepted are prepared.
+// accepted are prepared, but for those that the last one left behind.
 func (n *Network) Prepared(a Announcement, now time.Time) Verdict {
 	v := n.Accepts(a, now)
 	if !v.Accepted {

@@ -182,13 +182,35 @@ func TestPrepared(t *testing.T) {
 		{"it is late", Announcement{Eth2: &fields.Eth2{ForkDigest: d[0].Digest}}, 10_500, ReasonStale},
 		{"blobs only: eth2 cannot tell", Announcement{Eth2: &fields.Eth2{ForkDigest: d[1].Digest}}, 15_000, ""},
 		{"nothing is scheduled", Announcement{Eth2: &fields.Eth2{ForkDigest: d[2].Digest}}, 25_000, ""},
+		{"it is late for the last one", Announcement{Eth2: &fields.Eth2{ForkDigest: d[1].Digest}}, 20_500, ReasonStale},
 		{"not accepted", Announcement{Eth2: &fields.Eth2{ForkDigest: d[0].Digest}}, 25_000, ReasonOld},
 		{"eth knows it", Announcement{Eth: &fields.ForkID{Hash: e.sums[0], Next: 2000010000}}, 0, ""},
 		{"eth does not", Announcement{Eth: &fields.ForkID{Hash: e.sums[0]}}, 0, ReasonStale},
+		{"eth knows more", Announcement{Eth: &fields.ForkID{Hash: e.sums[1], Next: 2000090000}}, 15_000, ""},
 		{"eth is ahead", Announcement{Eth: &fields.ForkID{Hash: e.sums[1]}}, 0, ""},
 	} {
 		if v := n.Prepared(tc.a, second(tc.at)); v.Reason != tc.want || v.Accepted != (tc.want == "") {
 			t.Errorf("%s: %+v, want %q", tc.name, v, tc.want)
+		}
+	}
+}
+
+// With grace windows that overlap, three digests are accepted at a time, and who is two forks ahead is prepared.
+func TestGraceWindowsThatOverlap(t *testing.T) {
+	forks := example(t).Consensus.Forks
+	n := *example(t)
+	n.grace = 15_000 * time.Second
+	for i, want := range []struct{ accepted, prepared string }{{"", ReasonStale}, {"", ReasonStale}, {"", ""}} {
+		a := Announcement{Eth2: &fields.Eth2{ForkDigest: forks[i].Digest}, NFD: new(fields.Bytes4)}
+		if v := n.Accepts(a, second(9_000)); v.Reason != want.accepted {
+			t.Errorf("%s: %+v", forks[i].Name, v)
+		}
+		at := int64(9_000)
+		if i == 1 {
+			at = 20_000
+		}
+		if v := n.Prepared(a, second(at)); v.Reason != want.prepared {
+			t.Errorf("%s prepared at %d: %+v, want %q", forks[i].Name, at, v, want.prepared)
 		}
 	}
 }
