@@ -7,4 +7,4 @@ rm -rf discv5pb
 mkdir discv5pb
 : >discv5pb/__init__.py
 "${PYTHON:-python3}" -m grpc_tools.protoc "-Idiscv5pb=$contract" --python_out=. --grpc_python_out=. \
-  discv5pb/plugin.proto discv5pb/talk.proto discv5pb/filter.proto discv5pb/store.proto discv5pb/host.proto
+  discv5pb/plugin.proto discv5pb/talk.proto discv5pb/filter.proto discv5pb/store.proto discv5pb/host.proto discv5pb/methods.proto

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class PluginStub:
-    """Plugin is the control service. The host makes one call at a time, in this order: Describe, Configure, then Health and
-    Metrics from time to time, and Drain before the end.
+    """Plugin is the control service. The host calls in this order: Describe, Configure, then Health and Metrics from time to time, and
+    Drain before the end. Each waits for the answer of the one before, except Metrics: it may run beside Health and beside another Metrics.
     """
 
     def __init__(self, channel):
@@ -64,8 +64,8 @@ class PluginStub:
 
 
 class PluginServicer:
-    """Plugin is the control service. The host makes one call at a time, in this order: Describe, Configure, then Health and
-    Metrics from time to time, and Drain before the end.
+    """Plugin is the control service. The host calls in this order: Describe, Configure, then Health and Metrics from time to time, and
+    Drain before the end. Each waits for the answer of the one before, except Metrics: it may run beside Health and beside another Metrics.
     """
 
     def Describe(self, request, context):
@@ -98,8 +98,8 @@ class PluginServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Drain(self, request, context):
-        """Drain asks the plugin to answer what it has and to write what it keeps. No request follows. The host ends the process
-        when it answers, or after 2 s.
+        """Drain asks the plugin to answer what it has and to write what it keeps. No request follows. The host sends SIGTERM
+        when it answers, or after 2 s; when the host itself ends, a store may get less, but 1 s at least.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,8 +142,8 @@ def add_PluginServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Plugin:
-    """Plugin is the control service. The host makes one call at a time, in this order: Describe, Configure, then Health and
-    Metrics from time to time, and Drain before the end.
+    """Plugin is the control service. The host calls in this order: Describe, Configure, then Health and Metrics from time to time, and
+    Drain before the end. Each waits for the answer of the one before, except Metrics: it may run beside Health and beside another Metrics.
     """
 
     @staticmethod

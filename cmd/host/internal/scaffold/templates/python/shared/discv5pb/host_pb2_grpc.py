@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class HostStub:
-    """Host lets a plugin call its host. The plugin serves it and the host opens the one stream, right after Configure was called, so
-    that a plugin needs no second connection and the host knows who calls. Served by plugins that make host calls.
+    """Host lets a plugin call its host. The plugin serves it and the host opens the one stream while Configure is not answered, so that a
+    plugin needs no second connection, the host knows who calls, and a plugin may call before it is ready. Nothing orders the two: the
+    stream may arrive before Configure does. Served by plugins that make host calls.
 
     The stream's end means that the host is gone: the plugin ends too.
     """
@@ -46,8 +47,9 @@ class HostStub:
 
 
 class HostServicer:
-    """Host lets a plugin call its host. The plugin serves it and the host opens the one stream, right after Configure was called, so
-    that a plugin needs no second connection and the host knows who calls. Served by plugins that make host calls.
+    """Host lets a plugin call its host. The plugin serves it and the host opens the one stream while Configure is not answered, so that a
+    plugin needs no second connection, the host knows who calls, and a plugin may call before it is ready. Nothing orders the two: the
+    stream may arrive before Configure does. Served by plugins that make host calls.
 
     The stream's end means that the host is gone: the plugin ends too.
     """
@@ -76,8 +78,9 @@ def add_HostServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Host:
-    """Host lets a plugin call its host. The plugin serves it and the host opens the one stream, right after Configure was called, so
-    that a plugin needs no second connection and the host knows who calls. Served by plugins that make host calls.
+    """Host lets a plugin call its host. The plugin serves it and the host opens the one stream while Configure is not answered, so that a
+    plugin needs no second connection, the host knows who calls, and a plugin may call before it is ready. Nothing orders the two: the
+    stream may arrive before Configure does. Served by plugins that make host calls.
 
     The stream's end means that the host is gone: the plugin ends too.
     """
