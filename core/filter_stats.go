@@ -76,6 +76,7 @@ type Explanation struct {
 	Filter  string
 	Stage   Stage
 	DryRun  bool
+	Exempt  bool // it does not matter: bootstrap nodes enter the table whatever filters say
 	Verdict Verdict
 	Err     error // why there is no verdict of the filter: it failed or was late, and OnError decided; or ctx ended
 }
@@ -114,6 +115,7 @@ func (n *Node) Explain(ctx context.Context, node *enode.Node) (all []Explanation
 				}
 				o := w.opinion(j, stage)
 				e := Explanation{Filter: w.cfg.Name, Stage: stage, DryRun: w.cfg.DryRun, Verdict: o.verdict, Err: o.failure}
+				e.Exempt = stage == StageTable && n.isBootnode(node.ID())
 				if !o.known {
 					if e.Err = ctx.Err(); e.Err == nil {
 						e.Err = errFilterLate // it came while the others answered

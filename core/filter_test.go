@@ -491,3 +491,21 @@ func TestFilterExplain(t *testing.T) {
 		}
 	})
 }
+
+// What filters say of a bootnode does not count at the table, and an explanation shows that.
+func TestFilterExplainsThatBootnodesAreExempt(t *testing.T) {
+	simulate(t, func(t *testing.T, s *sim) {
+		node := signed(t, newKey(t), 1, s.addr())
+		n := s.node(quiet, boot(node), filtered(everywhere("strict", &rules{verdict: func(Stage, *enode.Node) Verdict { return Verdict{Decision: Reject, Reason: "no"} }})))
+		for _, e := range n.Explain(t.Context(), node) {
+			if e.Exempt != (e.Stage == StageTable) || e.Verdict.Decision != Reject {
+				t.Errorf("%+v", e)
+			}
+		}
+		for _, e := range n.Explain(t.Context(), unsigned(1, 1)) {
+			if e.Exempt {
+				t.Errorf("a stranger is exempt: %+v", e)
+			}
+		}
+	})
+}

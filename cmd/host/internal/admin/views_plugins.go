@@ -217,6 +217,7 @@ type ExplanationView struct {
 	Filter     string  `json:"filter"`
 	Stage      string  `json:"stage"`
 	DryRun     bool    `json:"dryRun"`
+	Exempt     bool    `json:"exempt"` // it does not matter: a bootnode enters the table whatever filters say
 	Decision   string  `json:"decision"`
 	Reason     string  `json:"reason"`
 	TTLSeconds float64 `json:"ttlSeconds"`      // how long it holds; 0: as long as record and filter stay the same
@@ -234,12 +235,12 @@ func explainedView(all []core.Explanation) (passes map[string]bool, verdicts []E
 	passes, verdicts = make(map[string]bool), []ExplanationView{}
 	for _, stage := range []core.Stage{core.StageTable, core.StageServe, core.StageDeliver} {
 		passes[stage.String()] = !slices.ContainsFunc(all, func(e core.Explanation) bool {
-			return e.Stage == stage && !e.DryRun && e.Verdict.Decision == core.Reject
+			return e.Stage == stage && !e.DryRun && !e.Exempt && e.Verdict.Decision == core.Reject
 		})
 	}
 	for _, e := range all {
 		verdicts = append(verdicts, ExplanationView{
-			e.Filter, e.Stage.String(), e.DryRun, e.Verdict.Decision.String(), e.Verdict.Reason, seconds(e.Verdict.TTL), textOf(e.Err),
+			e.Filter, e.Stage.String(), e.DryRun, e.Exempt, e.Verdict.Decision.String(), e.Verdict.Reason, seconds(e.Verdict.TTL), textOf(e.Err),
 		})
 	}
 	return passes, verdicts

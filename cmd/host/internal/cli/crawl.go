@@ -120,6 +120,9 @@ func (c *crawling) check() error {
 		if err != nil {
 			return usage(c.cmd, hint.Wrap(fmt.Errorf("--filter: %w", err), "an expression is like enr.has(\"eth2\") && fork(\"mainnet\").accepts(enr); sdk/expr/README.md lists what there is"))
 		}
+		if program.UsesDistance() {
+			return usage(c.cmd, noDistance())
+		}
 		c.match = program.Match
 	}
 	return c.checkFiles()

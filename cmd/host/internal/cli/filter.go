@@ -73,7 +73,7 @@ func newFilterExplain() *cobra.Command {
 		Short: "Ask every filter of a running host about a node",
 		Long: `Ask every filter of a running host about a node, stage by stage: which filter says what, and why. The node is named by a record, or
 by the id of one that the host knows. Filters decide anew, each by what it knows now, and the host does nothing about it. A bootnode
-stays in the table even when it is rejected there.`,
+enters the table whatever they say.`,
 		Example: `  host filter explain enr:…`,
 		Args:    arguments(1, 1),
 	}, func(r *remote, args []string) error {
@@ -109,7 +109,10 @@ func printExplained(r *remote, v admin.Explained) error {
 			if x.TTLSeconds > 0 {
 				holds = span(time.Duration(x.TTLSeconds * float64(time.Second)))
 			}
-			if x.DryRun {
+			switch {
+			case x.Exempt:
+				note = strings.TrimSuffix("a bootnode, does not count: "+x.Error, ": ")
+			case x.DryRun:
 				note = strings.TrimSuffix("dry run, does not count: "+x.Error, ": ")
 			}
 			s.add("", x.Filter, x.Decision, dash(x.Reason), holds, note)

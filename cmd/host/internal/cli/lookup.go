@@ -36,6 +36,9 @@ The search starts at the nodes of --bootnode and --network.`,
 			if err != nil {
 				return usage(c.cmd, hint.Wrap(fmt.Errorf("--filter: %w", err), aboutExpressions))
 			}
+			if program.UsesDistance() {
+				return usage(c.cmd, noDistance())
+			}
 			options = append(options, core.Matching(program.Match))
 		}
 		return c.search(nil, func(ctx context.Context, node *core.Node, _ int) error {
@@ -147,4 +150,9 @@ func (c *client) resolve(id enode.ID, known *enode.Node) error {
 		_, err = fmt.Fprintln(c.cmd.OutOrStdout(), found)
 		return err
 	})
+}
+
+// noDistance says why an expression is of no use to a command whose node is new each time.
+func noDistance() error {
+	return hint.New("--filter: node.distance counts from a node that this command makes anew each time", "host nodes --filter counts from a running host, host filter test --self from any id")
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/discv5/host/cmd/host/internal/nearest"
 	"github.com/hashicorp/hcl/v2"
@@ -137,6 +138,9 @@ type Body struct {
 
 	doc  *document
 	path string // what names in it begin with: "config"
+
+	printing sync.Once
+	print    string // see Fingerprint
 }
 
 // DecodeBody checks body against s and returns its values and their JSON object. Keys that are left out are left out there

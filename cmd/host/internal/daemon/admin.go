@@ -33,7 +33,7 @@ func (h *host) openAdmin() (err error) {
 		Reload: h.reload, ReloadPlugin: h.reloadPlugin,
 		LogLevel: h.logLevel, SetLogLevel: h.setLogLevel,
 
-		Compile: compile,
+		Compile: h.compile,
 
 		Socket: cfg.AdminSocket(), TCP: cfg.Admin.Listen, Token: cfg.Admin.Token.Reveal(), Remote: cfg.Admin.Remote, Grace: cfg.Admin.ReadyGrace,
 		Log: h.log.Named("admin"),
@@ -67,8 +67,8 @@ func (h *host) setLogLevel(level string) error {
 }
 
 // compile makes a predicate of a filter expression.
-func compile(text string) (func(*enode.Node) bool, error) {
-	p, err := expr.Compile(text)
+func (h *host) compile(text string) (func(*enode.Node) bool, error) {
+	p, err := expr.Compile(text, expr.WithSelf(h.node.ID()))
 	if err != nil {
 		return nil, err
 	}

@@ -95,10 +95,12 @@ func (i *Inspection) look(ctx context.Context, run string) {
 	} else {
 		i.program()
 	}
+	expression := expressionMistakes(p)
 	if run == "" || len(i.problems) > 0 {
-		i.problems = append(i.problems, p.Config.Mistakes()...)
+		i.problems = append(append(i.problems, p.Config.Mistakes()...), expression...)
 		return
 	}
+	defer func() { i.problems = append(i.problems, expression...) }()
 	path, _ := filepath.Abs(p.Source) // what a start of it would call it
 	settings, err := pluginConfig("", run, hclog.NewNullLogger())
 	if err == nil {
@@ -200,10 +202,7 @@ func (i *Inspection) compare() {
 		i.add("source", fmt.Sprintf("%s describes its config block in a way that cannot be: %v", about.GetName(), err), "tell its author")
 		return
 	}
-	values, _, err := config.DecodeBody(p.Config, schema)
-	if err == nil {
-		i.expression(values)
-	} else {
+	if _, _, err := config.DecodeBody(p.Config, schema); err != nil {
 		if problems, ok := errors.AsType[config.Problems](err); ok {
 			i.problems = append(i.problems, problems...)
 		} else {
@@ -212,19 +211,21 @@ func (i *Inspection) compare() {
 	}
 }
 
-// expression compiles the expression of the bundled filter, which is what operators write most and get wrong first. One that names
-// schedules of its own is left to the plugin.
-func (i *Inspection) expression(values map[string]any) {
-	text, ok := values["expression"].(string)
-	if name, _ := i.Plugin.Builtin(); name != "expr" || !ok || values["schedules"] != nil {
-		return
+// expressionMistakes compiles the expression of the bundled filter, which is what operators write most and get wrong first. One that
+// names schedules of its own is left to the plugin.
+func expressionMistakes(p *config.Plugin) (problems config.Problems) {
+	text, ok := p.Config.Text("expression")
+	_, scheduled := p.Config.Text("schedules")
+	if name, _ := p.Builtin(); name != "expr" || !ok || scheduled || !p.Enabled {
+		return nil
 	}
 	_, err := expr.Compile(text)
 	if mistakes, ok := errors.AsType[*expr.Error](err); ok {
 		for _, m := range mistakes.Problems {
-			i.problems = append(i.problems, i.Plugin.Config.Problem("expression", m.Line, m.Column, "config.expression: "+m.Message, "sdk/expr/README.md describes the language"))
+			problems = append(problems, p.Config.Problem("expression", m.Line, m.Column, "config.expression: "+m.Message, "sdk/expr/README.md describes the language"))
 		}
 	}
+	return problems
 }
 
 // claim takes the protocols that a talk plugin describes and its block does not choose; those of blocks package config has compared.

@@ -59,6 +59,7 @@ func pluginBlocks(all []*config.Plugin) (blocks []plugins.Block, err error) {
 			problems = append(problems, p.Problem("source", fmt.Sprintf("there is no bundled plugin %q", name), "bundled are "+strings.Join(builtin.Names(), ", ")))
 			continue
 		}
+		problems = append(problems, expressionMistakes(p)...)
 		blocks = append(blocks, block(p))
 	}
 	if len(problems) > 0 {

@@ -195,6 +195,28 @@ func TestReloadPlugins(t *testing.T) {
 	r.want(r.reload(stays+store), "changed [], refused [], restart [store.disk], unchanged [talk.stays]")
 }
 
+// A plugin is replaced when a file that its block names says something else.
+func TestReloadReadsFilesAnew(t *testing.T) {
+	const text = "plugin \"filter\" \"f\" {\n source = \"builtin:expr\"\n config {\n expression = file(\"e.txt\")\n }\n}\n"
+	dir := t.TempDir()
+	write := func(expression string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "e.txt"), []byte(expression), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("true")
+	config := strings.Replace(text, "e.txt", filepath.ToSlash(filepath.Join(dir, "e.txt")), 1)
+	r := newReloadRig(t, config)
+	r.want(r.reload(config), "changed [], refused [], restart [], unchanged [filter.f]")
+	write("false")
+	r.want(r.reload(config), "changed [filter.f], refused [], restart [], unchanged []")
+	write("no_such_name")
+	if result := r.reload(config); len(result.Refused) != 1 || len(result.Changed) > 0 {
+		t.Errorf("%+v", result)
+	}
+}
+
 func TestReloadOnePlugin(t *testing.T) {
 	const echo = "plugin \"talk\" \"e\" {\n source = \"builtin:echo\"\n%s\n}\n"
 	r := newReloadRig(t, fmt.Sprintf(echo, ""))
