@@ -77,7 +77,11 @@ func (in *instance) configure(r *pluginpb.ConfigureRequest) error {
 		return nil
 	}
 	if err := in.guard("Start", func() error { return in.own.start(in.ctx, host) }); err != nil {
-		return status.Errorf(codes.Aborted, "start: %s", clip(err.Error(), maxErrorText))
+		code := codes.Aborted
+		if errors.Is(err, ErrNotGranted) {
+			code = codes.InvalidArgument // another start would go the same way
+		}
+		return status.Errorf(code, "start: %s", clip(err.Error(), maxErrorText))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -153,6 +154,9 @@ func TestConfigureFails(t *testing.T) {
 		{"Validate", func(*TalkPlugin) {}, `{"depth":6}`, codes.InvalidArgument, "above 5"},
 		{"missing grant", func(p *TalkPlugin) { p.Info.Needs = []string{GrantBan} }, "", codes.InvalidArgument, `"ban"`},
 		{"Start", func(p *TalkPlugin) { p.Start = func(context.Context, *Host) error { return errors.New("no disk\xff") } }, "", codes.Aborted, "no disk"},
+		{"grant", func(p *TalkPlugin) {
+			p.Start = func(context.Context, *Host) error { return fmt.Errorf("who am I: %w", ErrNotGranted) }
+		}, "", codes.InvalidArgument, "who am I: not granted"},
 		{"panic", func(p *TalkPlugin) { p.Start = func(context.Context, *Host) error { panic("oh") } }, "", codes.Aborted, "panic in Start: oh"},
 	} {
 		p := echoPlugin()

@@ -24,7 +24,8 @@ type TalkPlugin struct {
 	// Validate() error, that is called too, and its error shown to the operator.
 	Config any
 
-	// Start, if set, is called once, before the first request. The host waits for it. An error ends the plugin. ctx is for the
+	// Start, if set, is called once, before the first request. The host waits for it. An error ends the plugin, and the host starts it again
+	// later, unless the error is ErrNotGranted: then only another configuration helps. ctx is for the
 	// whole life of the plugin, not only for Start: it ends when the plugin must stop.
 	Start func(ctx context.Context, host *Host) error
 

@@ -49,7 +49,7 @@ func (f *filter) start(ctx context.Context, host *sdk.Host) error {
 		defer cancel()
 		self, err := host.Self(ctx)
 		if errors.Is(err, sdk.ErrNotGranted) {
-			return errors.New(`node.distance is measured to the own node: add "self" to grants`)
+			return fmt.Errorf(`node.distance is measured to the own node: add "self" to grants: %w`, err)
 		}
 		if err != nil {
 			return fmt.Errorf("the own node, for node.distance: %w", err)
